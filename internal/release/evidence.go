@@ -29,7 +29,9 @@ type Check struct {
 type Unit struct {
 	Name string `json:"name"`
 	// User is the user whose manager runs it; empty for a system unit.
-	User       string   `json:"user,omitempty"`
+	User string `json:"user,omitempty"`
+	// Load is the LoadState where the unit is not loaded: not-found, masked, ….
+	Load       string   `json:"load,omitempty"`
 	Active     string   `json:"active"`           // ActiveState
 	Sub        string   `json:"sub,omitempty"`    // SubState
 	Result     string   `json:"result,omitempty"` // systemd's Result
