@@ -25,9 +25,12 @@ type Record struct {
 	Server  string `json:"server"`
 	Release
 	// Previous is the way back: the last verified release before this one.
-	Previous *Release  `json:"previous,omitempty"`
-	Droplets []Droplet `json:"droplets"`
-	Outcome  Outcome   `json:"outcome"`
+	Previous *Release `json:"previous,omitempty"`
+	// Attempted is the release that failed and was rolled back from; the record's
+	// own release is then the one that the droplets went back to.
+	Attempted *Release  `json:"attempted,omitempty"`
+	Droplets  []Droplet `json:"droplets"`
+	Outcome   Outcome   `json:"outcome"`
 	// Failure is the error of a release that was not verified, redacted.
 	Failure    string    `json:"failure,omitempty"`
 	RunURL     string    `json:"runUrl,omitempty"`
