@@ -1,0 +1,116 @@
+# The system's programs on NixOS, sudo's wrapper there, and Debian's places.
+PATH="${PATH:+$PATH:}/run/current-system/sw/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LC_ALL=C SYSTEMD_COLORS=0 SYSTEMD_PAGER='' SYSTEMD_URLIFY=0
+export PATH LC_ALL SYSTEMD_COLORS SYSTEMD_PAGER SYSTEMD_URLIFY
+manager=- sudo='' notes='' missing=''
+if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then sudo='sudo -n'; fi
+
+head_of() { printf '== %s\n' "$*"; }
+body() { while IFS= read -r line || [ -n "$line" ]; do printf ' %s\n' "$line"; done; }
+note() { notes="$notes$1
+"; }
+
+machine() {
+  head_of snowdrop-look v1
+  head_of boot-id; body </proc/sys/kernel/random/boot_id
+  head_of uptime; body </proc/uptime
+  head_of system
+  if [ -e /run/current-system ]; then readlink -f /run/current-system | body; fi
+  head_of state; systemctl is-system-running 2>/dev/null | body
+}
+
+# ctl is systemctl for the manager that is looked at.
+system_manager() { manager=- uid=''; ctl() { systemctl "$@"; }; }
+
+# user_manager turns to a user's manager. A login starts that manager, and an SSH
+# login as that very user has done so already; so it is only spoken to if it runs.
+user_manager() {
+  manager=$1
+  ctl() { return 1; }
+  if ! uid=$(id -u "$manager" 2>/dev/null); then
+    note "there is no user $manager"; uid=''; return
+  fi
+  if ! [ -e "/var/lib/systemd/linger/$manager" ]; then
+    if [ "$(id -u)" = "$uid" ]; then
+      note "user $manager does not linger: their units run now because this look logged in as $manager, and will not run after a boot (NixOS: users.users.$manager.linger = true)"
+    else
+      note "user $manager does not linger: their units do not start at boot (NixOS: users.users.$manager.linger = true)"
+    fi
+  fi
+  if [ "$(id -u)" = "$uid" ]; then
+    ctl() { XDG_RUNTIME_DIR="/run/user/$uid" systemctl --user "$@"; }
+  elif ! $sudo test -e "/run/user/$uid/systemd/private"; then
+    note "the user manager of $manager does not run"
+  elif $sudo systemctl --user --machine="$manager@.host" show -p Version >/dev/null 2>&1; then
+    ctl() { $sudo systemctl --user --machine="$manager@.host" "$@"; }
+  elif $sudo runuser -u "$manager" -- env XDG_RUNTIME_DIR="/run/user/$uid" systemctl --user show -p Version >/dev/null 2>&1; then
+    ctl() { $sudo runuser -u "$manager" -- env XDG_RUNTIME_DIR="/run/user/$uid" systemctl --user "$@"; }
+  else
+    ctl() { $sudo su -s /bin/sh "$manager" -c 'XDG_RUNTIME_DIR="$1" && export XDG_RUNTIME_DIR && shift && systemctl --user "$@"' sh "/run/user/$uid" "$@"; }
+    ctl show -p Version >/dev/null 2>&1 || note "the user manager of $manager could not be asked (log in as root, as $manager, or as a user who may use sudo)"
+  fi
+}
+
+wanted() {
+  head_of unit "$manager" "$1"
+  if shown=$(ctl show -p "$properties" -- "$1" 2>/dev/null) && [ -n "$shown" ]; then
+    printf '%s\n' "$shown" | body
+  else
+    printf ' LoadState=unknown\n ActiveState=unknown\n'
+  fi
+  case $shown in
+    *LoadState=not-found*) missing=yes ;;
+    *ActiveState=active*) ;;
+    *) journal "$1" ;;
+  esac
+}
+
+failed() {
+  ctl list-units --failed --plain --no-legend --full 2>/dev/null | head -n 20 |
+    while read -r unit _; do
+      head_of failed "$manager" "$unit"
+      ctl show -p "$properties" -- "$unit" 2>/dev/null | body
+      journal "$unit"
+    done
+}
+
+journal() {
+  head_of journal
+  if [ "$manager" = - ]; then
+    $sudo journalctl -b -q --no-pager -o json -n "$lines" -u "$1" 2>&1 | body
+  elif [ -n "$uid" ]; then
+    $sudo journalctl -b -q --no-pager -o json -n "$lines" \
+      "_SYSTEMD_USER_UNIT=$1" "_UID=$uid" + "USER_UNIT=$1" "_UID=$uid" 2>&1 | body
+  fi
+}
+
+jobs() {
+  head_of jobs
+  systemctl list-jobs --plain --no-legend --full 2>/dev/null |
+    while read -r _ unit kind state _; do
+      if [ -n "$state" ]; then printf ' %s %s %s\n' "$unit" "$kind" "$state"; fi
+    done
+}
+
+loaded() {
+  if [ -n "$missing" ]; then
+    head_of loaded
+    systemctl list-units --all --plain --no-legend --full 2>/dev/null |
+      while read -r unit _; do printf ' %s\n' "$unit"; done
+  fi
+}
+
+host_keys() {
+  head_of host-keys
+  for key in /etc/ssh/ssh_host_*_key.pub; do
+    if [ -r "$key" ]; then body <"$key"; fi
+  done
+}
+
+notes() {
+  if [ -n "$sudo" ] || [ "$(id -u)" = 0 ] || journalctl -q -n 1 >/dev/null 2>&1; then :; else
+    note "the journal cannot be read by $(id -un): add the user to the group systemd-journal"
+  fi
+  head_of note; printf '%s' "$notes" | body
+  head_of end
+}
