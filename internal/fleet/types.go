@@ -9,28 +9,39 @@ type Fleet struct {
 	// Path is the file that it was read from.
 	Path string `yaml:"-" json:"-"`
 
-	Flake    string            `yaml:"flake" json:"flake,omitempty"`
-	Space    Space             `yaml:"space" json:"space"`
-	Nix      Nix               `yaml:"nix" json:"nix,omitzero"`
-	Defaults Server            `yaml:"defaults" json:"defaults,omitzero"`
-	Servers  map[string]Server `yaml:"servers" json:"servers"`
-	Cycles   map[string]Cycle  `yaml:"cycles" json:"cycles,omitempty"`
+	// Flake is the flake that the servers' installables default to; default: ".".
+	Flake string `yaml:"flake" json:"flake,omitempty"`
+	// Space is the bucket that images pass through and that records live in.
+	Space Space `yaml:"space" json:"space"`
+	// Nix is passed on to every nix command.
+	Nix Nix `yaml:"nix" json:"nix,omitzero"`
+	// Defaults may hold every server key. Mappings are merged with the server's
+	// own, lists and scalars give way to them. Here they are as written: the
+	// servers have them applied already.
+	Defaults Server `yaml:"defaults" json:"defaults,omitzero"`
+	// Servers are the servers by name: lower-case letters, digits, "-" and "_".
+	Servers map[string]Server `yaml:"servers" json:"servers"`
+	// Cycles are the release cycles by name.
+	Cycles map[string]Cycle `yaml:"cycles" json:"cycles,omitempty"`
 }
 
 // Space is the bucket that images pass through and that records live in.
 type Space struct {
+	// Bucket is the Space's name.
 	Bucket string `yaml:"bucket" json:"bucket"`
 	// Region is DigitalOcean's region of the Space, such as nyc3.
 	Region string `yaml:"region" json:"region,omitempty"`
 	// Endpoint is any S3's address; default: https://<region>.digitaloceanspaces.com.
 	Endpoint string `yaml:"endpoint" json:"endpoint,omitempty"`
-	// Prefix stands before every key; it ends in "/" unless it is empty.
+	// Prefix stands before every key; it ends in "/" unless it is empty (one is
+	// added where it is left out).
 	Prefix string `yaml:"prefix" json:"prefix,omitempty"`
-	// Delivery is how DigitalOcean gets at the object.
+	// Delivery is how DigitalOcean gets at the object: by a presigned URL, or by
+	// making it readable to everyone until it is imported; default: presigned.
 	Delivery Delivery `yaml:"delivery" json:"delivery,omitempty"`
 	// KeepObjects leaves the object in the Space after the import.
 	KeepObjects bool `yaml:"keep-objects" json:"keep-objects,omitempty"`
-	// ImportTimeout bounds one import.
+	// ImportTimeout bounds one import; default: 60m.
 	ImportTimeout Duration `yaml:"import-timeout" json:"import-timeout,omitempty"`
 }
 
@@ -45,8 +56,10 @@ const (
 
 // Nix is passed on to every nix command.
 type Nix struct {
-	Options  map[string]string `yaml:"options" json:"options,omitempty"`
-	Builders string            `yaml:"builders" json:"builders,omitempty"`
+	// Options are settings of nix.conf, as by nix's --option.
+	Options map[string]string `yaml:"options" json:"options,omitempty" accept:"scalars"`
+	// Builders are remote builders, as in nix.conf's "builders".
+	Builders string `yaml:"builders" json:"builders,omitempty"`
 }
 
 // Server is one NixOS configuration, its image, and the droplets that run it.
@@ -54,47 +67,68 @@ type Server struct {
 	// Name is the key in the fleet file.
 	Name string `yaml:"-" json:"-"`
 
-	// Image is the installable of the disk image.
+	// Image is the installable of the disk image; default:
+	// .#nixosConfigurations.<name>.config.system.build.digitalOceanImage.
 	Image string `yaml:"image" json:"image,omitempty"`
 	// System is the installable of the toplevel; empty where the image is given
 	// and the toplevel is not: then verification cannot know the expected system.
-	System   string   `yaml:"system" json:"system,omitempty"`
+	System string `yaml:"system" json:"system,omitempty"`
+	// Droplets says which droplets run the server; default: the one of its name.
 	Droplets Droplets `yaml:"droplets" json:"droplets,omitzero"`
-	Cycle    string   `yaml:"cycle" json:"cycle,omitempty"`
-	// Keep is how many of the server's newest custom images stay.
-	Keep    int     `yaml:"keep" json:"keep,omitempty"`
-	SSH     SSH     `yaml:"ssh" json:"ssh,omitzero"`
-	Files   []File  `yaml:"files" json:"files,omitempty"`
+	// Cycle is the release cycle that deploys the server.
+	Cycle string `yaml:"cycle" json:"cycle,omitempty"`
+	// Keep is how many of the server's newest custom images stay; default: 3.
+	Keep int `yaml:"keep" json:"keep,omitempty"`
+	// SSH says how the droplets are reached.
+	SSH SSH `yaml:"ssh" json:"ssh,omitzero"`
+	// Files are written over SSH after the new boot, before verification.
+	Files []File `yaml:"files" json:"files,omitempty"`
+	// Rollout is the order and the batches in which droplets are rebuilt.
 	Rollout Rollout `yaml:"rollout" json:"rollout,omitzero"`
-	Verify  Verify  `yaml:"verify" json:"verify,omitzero"`
+	// Verify is what must hold before a droplet counts as verified.
+	Verify Verify `yaml:"verify" json:"verify,omitzero"`
 }
 
 // Droplets says which droplets run a server: by name or by tag, not both.
 type Droplets struct {
+	// Names are the droplets' names, in the order in which they are rebuilt.
 	Names []string `yaml:"names" json:"names,omitempty"`
-	Tag   string   `yaml:"tag" json:"tag,omitempty"`
+	// Tag is a DigitalOcean tag: every droplet that carries it runs the server.
+	Tag string `yaml:"tag" json:"tag,omitempty"`
 }
 
 // SSH says how a server's droplets are reached.
 type SSH struct {
+	// User is the user to log in as; default: root.
 	User string `yaml:"user" json:"user,omitempty"`
-	Port int    `yaml:"port" json:"port,omitempty"`
-	// Address is which of the droplet's addresses is used: public or private.
+	// Port is the SSH server's port; default: 22.
+	Port int `yaml:"port" json:"port,omitempty"`
+	// Address is which of the droplet's addresses is used: public or private;
+	// default: public.
 	Address string `yaml:"address" json:"address,omitempty"`
 	// Jump is a host to go through; http and tcp checks go through it too.
 	Jump *Jump `yaml:"jump" json:"jump,omitempty"`
 	// Identity is the private key; without it the agent and SSH_PRIVATE_KEY serve.
-	Identity               *Source       `yaml:"identity" json:"identity,omitempty"`
-	HostKeyPolicy          HostKeyPolicy `yaml:"host-key-policy" json:"host-key-policy,omitempty"`
-	HostKeys               []string      `yaml:"host-keys" json:"host-keys,omitempty"`
-	CertificateAuthorities []string      `yaml:"certificate-authorities" json:"certificate-authorities,omitempty"`
+	Identity *Source `yaml:"identity" json:"identity,omitempty"`
+	// HostKeyPolicy says which host keys are accepted: rotate demands the known
+	// ones, except once after our own rebuild; strict demands pinned ones or a
+	// certificate authority; accept-new takes what a new host shows.
+	HostKeyPolicy HostKeyPolicy `yaml:"host-key-policy" json:"host-key-policy,omitempty"`
+	// HostKeys are pinned public host keys, such as "ssh-ed25519 AAAA…".
+	HostKeys []string `yaml:"host-keys" json:"host-keys,omitempty"`
+	// CertificateAuthorities are public keys that sign host certificates.
+	CertificateAuthorities []string `yaml:"certificate-authorities" json:"certificate-authorities,omitempty"`
 }
 
 // Jump is an SSH server that forwards connections to the droplets.
 type Jump struct {
-	Host     string   `yaml:"host" json:"host"`
-	Port     int      `yaml:"port" json:"port,omitempty"`
-	User     string   `yaml:"user" json:"user,omitempty"`
+	// Host is a host name or an address.
+	Host string `yaml:"host" json:"host"`
+	// Port is its SSH server's port; default: 22.
+	Port int `yaml:"port" json:"port,omitempty"`
+	// User is the user to log in as; default: the one of the droplets.
+	User string `yaml:"user" json:"user,omitempty"`
+	// HostKeys are its pinned public host keys.
 	HostKeys []string `yaml:"host-keys" json:"host-keys,omitempty"`
 }
 
@@ -110,29 +144,42 @@ const (
 
 // File is written over SSH after the new boot, before verification.
 type File struct {
-	Path    string   `yaml:"path" json:"path"`
-	From    Source   `yaml:"from" json:"from"`
-	Mode    string   `yaml:"mode" json:"mode,omitempty"`
-	Owner   string   `yaml:"owner" json:"owner,omitempty"`
-	Group   string   `yaml:"group" json:"group,omitempty"`
+	// Path is where it is written on the droplet.
+	Path string `yaml:"path" json:"path"`
+	// From is where its content comes from.
+	From Source `yaml:"from" json:"from"`
+	// Mode is its octal mode, in quotes; default: "0400".
+	Mode string `yaml:"mode" json:"mode,omitempty"`
+	// Owner is the user it belongs to; default: root.
+	Owner string `yaml:"owner" json:"owner,omitempty"`
+	// Group is the group it belongs to; default: the owner's.
+	Group string `yaml:"group" json:"group,omitempty"`
+	// Restart are units that are restarted after it was written.
 	Restart []string `yaml:"restart" json:"restart,omitempty"`
 }
 
 // Source is where a secret comes from: exactly one of its fields is set.
 type Source struct {
-	Env     string   `yaml:"env" json:"env,omitempty"`
-	File    string   `yaml:"file" json:"file,omitempty"`
-	Command []string `yaml:"command" json:"command,omitempty"`
+	// Env is the name of an environment variable that holds it.
+	Env string `yaml:"env" json:"env,omitempty"`
+	// File is a file that holds it, here, not on the droplet.
+	File string `yaml:"file" json:"file,omitempty"`
+	// Command is a program and its arguments, run here, that prints it; a plain
+	// string is run by sh -c.
+	Command []string `yaml:"command" json:"command,omitempty" accept:"shell"`
 }
 
 // Rollout is the order and the batches in which droplets are rebuilt.
 type Rollout struct {
-	Batch Batch `yaml:"batch" json:"batch,omitempty"`
-	// OnFailure is stop or rollback.
+	// Batch is how many droplets are rebuilt at once: a number or a percentage;
+	// default: 1.
+	Batch Batch `yaml:"batch" json:"batch,omitzero"`
+	// OnFailure says what happens when a batch failed: stop, or rollback to the
+	// image that its droplets ran before; default: stop.
 	OnFailure OnFailure `yaml:"on-failure" json:"on-failure,omitempty"`
 	// MaxFailures is how many droplets may fail before the rollout stops.
 	MaxFailures int `yaml:"max-failures" json:"max-failures,omitempty"`
-	// RebuildTimeout bounds one rebuild action.
+	// RebuildTimeout bounds one rebuild action; default: 20m.
 	RebuildTimeout Duration `yaml:"rebuild-timeout" json:"rebuild-timeout,omitempty"`
 }
 
@@ -147,28 +194,35 @@ const (
 
 // Verify is what must hold before a droplet counts as verified.
 type Verify struct {
+	// Units are systemd units that must be active and stay so.
 	Units []string `yaml:"units" json:"units,omitempty"`
 	// UserUnits are units of users' managers, by user name.
 	UserUnits map[string][]string `yaml:"user-units" json:"user-units,omitempty"`
 	// AllowFailed are units whose failure does not count; globs are allowed.
-	AllowFailed []string    `yaml:"allow-failed" json:"allow-failed,omitempty"`
-	HTTP        []HTTPCheck `yaml:"http" json:"http,omitempty"`
-	TCP         []int       `yaml:"tcp" json:"tcp,omitempty"`
+	AllowFailed []string `yaml:"allow-failed" json:"allow-failed,omitempty"`
+	// HTTP are requests that must be answered.
+	HTTP []HTTPCheck `yaml:"http" json:"http,omitempty"`
+	// TCP are ports that must accept connections.
+	TCP []int `yaml:"tcp" json:"tcp,omitempty"`
 	// Run are commands that must exit 0 on the droplet.
-	Run     []string `yaml:"run" json:"run,omitempty"`
-	Soak    Duration `yaml:"soak" json:"soak,omitempty"`
+	Run []string `yaml:"run" json:"run,omitempty"`
+	// Soak is the time that a droplet must stay healthy; default: 10s.
+	Soak Duration `yaml:"soak" json:"soak,omitempty"`
+	// Timeout bounds the verification of one droplet; default: 10m.
 	Timeout Duration `yaml:"timeout" json:"timeout,omitempty"`
 }
 
 // HTTPCheck is a request that must answer with Status.
 type HTTPCheck struct {
 	// URL is a template: {{.IPv4}}, {{.PrivateIPv4}} and {{.Name}} are the droplet's.
-	URL    string `yaml:"url" json:"url"`
-	Status int    `yaml:"status" json:"status,omitempty"`
+	URL string `yaml:"url" json:"url"`
+	// Status is the HTTP status of the answer; default: 200.
+	Status int `yaml:"status" json:"status,omitempty"`
 }
 
 // Cycle is a release cycle: when its servers are deployed without being asked.
 type Cycle struct {
+	// Cron is when, in the five fields of cron, in UTC: "0 3 * * *".
 	Cron string `yaml:"cron" json:"cron"`
 }
 
