@@ -15,7 +15,9 @@ type EvalError struct {
 	// else as nix says; empty where nix names none. Line and Column count from 1.
 	File         string
 	Line, Column int
-	// LogFile holds all that nix printed.
+	// Hint is what to do, where that is known.
+	Hint string
+	// LogFile holds all that nix said.
 	LogFile string
 }
 
@@ -27,45 +29,57 @@ func (e *EvalError) Error() string {
 		fmt.Fprintf(&b, "%s:%d:%d: ", e.File, e.Line, e.Column)
 	}
 	b.WriteString(e.Message)
-	writeLog(&b, e.LogFile)
+	writeEnd(&b, e.Hint, e.LogFile)
 	return b.String()
 }
 
-// BuildError says which derivation could not be built.
+// BuildError says what could not be built.
 type BuildError struct {
-	// Drv is the derivation that failed, not one that needed it.
+	// Drv is the derivation that failed, not one that needed it; empty where
+	// the failure is not one derivation's, as of a builder that cannot be reached.
 	Drv string
-	// Reason is nix's own: "failed with exit code 3".
+	// Reason is nix's own, such as "failed with exit code 3".
 	Reason string
-	// Tail is the builder's last lines.
+	// Tail is the builder's last lines, ten at most.
 	Tail []string
 	// Needed are the derivations that could not be built because of it.
 	Needed []string
+	// Installables are those asked for that are not built because of it, as far
+	// as nix said.
+	Installables []string
 	// Hint is what to do, where that is known.
 	Hint string
-	// LogFile holds all that nix printed.
+	// LogFile holds all that nix said.
 	LogFile string
 }
 
 // Error is in one piece what a person needs.
 func (e *BuildError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "build %s: %s", e.Drv, e.Reason)
-	if len(e.Needed) > 0 {
-		fmt.Fprintf(&b, " (needed for %s)", strings.Join(e.Needed, ", "))
+	b.WriteString("build")
+	if len(e.Installables) > 0 {
+		b.WriteString(" " + strings.Join(e.Installables, ", "))
 	}
+	b.WriteString(": ")
+	if e.Drv != "" {
+		b.WriteString(displayName(e.Drv) + " ")
+	}
+	b.WriteString(e.Reason)
 	for _, line := range e.Tail {
 		b.WriteString("\n  | " + line)
 	}
-	if e.Hint != "" {
-		b.WriteString("\n" + e.Hint)
+	if e.Drv != "" {
+		b.WriteString("\nderivation: " + e.Drv)
 	}
-	writeLog(&b, e.LogFile)
+	writeEnd(&b, e.Hint, e.LogFile)
 	return b.String()
 }
 
-func writeLog(b *strings.Builder, file string) {
+func writeEnd(b *strings.Builder, hint, file string) {
+	if hint != "" {
+		b.WriteString("\n" + hint)
+	}
 	if file != "" {
-		fmt.Fprintf(b, "\nall that nix said: %s", file)
+		b.WriteString("\nall that nix said: " + file)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
+	"io/fs"
 	"regexp"
 	"strings"
 	"sync"
@@ -118,12 +118,16 @@ func StoreHash(path string) (string, error) {
 	return m[1], nil
 }
 
-// notInstalled turns the failure to start the program into one that says what to do.
-func notInstalled(bin string, err error) error {
-	if !errors.Is(err, exec.ErrNotFound) {
-		return err
-	}
-	return fmt.Errorf("%w: there is no program %q in PATH; install it as https://nixos.org/download says "+
+// isMissingProgram tells a path to a program that is not there from a working
+// directory that is not there.
+func isMissingProgram(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Op == "fork/exec" && errors.Is(err, fs.ErrNotExist)
+}
+
+// notInstalled says what to do where the program is missing.
+func notInstalled(bin string) error {
+	return fmt.Errorf("%w: there is no program %q; install it as https://nixos.org/download says "+
 		"(Debian and Ubuntu: apt-get install nix-bin), or let a GitHub workflow do it (cachix/install-nix-action), "+
 		"then try again", ErrNotInstalled, bin)
 }
