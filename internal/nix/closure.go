@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // PathInfo is one path of a closure. NarSize is its size in bytes.
@@ -20,16 +21,13 @@ type PathInfo struct {
 func (c *Client) Closure(ctx context.Context, path string) ([]PathInfo, error) {
 	stdout, said, err := c.json(ctx, Progress{}, "path-info", "--json", "--recursive", "--", path)
 	if err != nil {
-		if isOurs(ctx, err) || len(said.faults) == 0 {
-			return nil, fmt.Errorf("list the closure of %s: %w", path, err)
-		}
-		return nil, fmt.Errorf("list the closure of %s: %s", path, said.faults[len(said.faults)-1].message())
+		return nil, said.askError("list the closure of "+path, err)
 	}
 	return parsePathInfo(stdout)
 }
 
 // parsePathInfo reads the array of older versions and the object keyed by path
-// that Nix writes since 2.19. A path that is not valid is null in both.
+// that Nix writes since 2.19; a path that is not valid may be null there.
 func parsePathInfo(stdout []byte) ([]PathInfo, error) {
 	type info struct {
 		Path    string `json:"path"`
@@ -58,4 +56,31 @@ func parsePathInfo(stdout []byte) ([]PathInfo, error) {
 	}
 	slices.SortFunc(paths, func(a, b PathInfo) int { return cmp.Compare(a.Path, b.Path) })
 	return paths, nil
+}
+
+// askError says what nix answered to a question that is neither an evaluation
+// nor a build.
+func (t *transcript) askError(what string, err error) error {
+	if len(t.faults) == 0 {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return fmt.Errorf("%s: %s (%w)", what, t.faults[len(t.faults)-1].message(), err)
+}
+
+// Valid says whether path is in the store, whole. A file that a failed build
+// left there is not valid. Nothing is built or fetched for the answer.
+func (c *Client) Valid(ctx context.Context, path string) (bool, error) {
+	_, said, err := c.json(ctx, Progress{}, "path-info", "--", path)
+	switch {
+	case err == nil:
+		return true, nil
+	case isOurs(ctx, err):
+		return false, err
+	}
+	for _, f := range said.faults {
+		if strings.HasSuffix(f.message(), "is not valid") {
+			return false, nil
+		}
+	}
+	return false, said.askError("ask for "+path, err)
 }
