@@ -1,0 +1,236 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/versatus/snowdrop/internal/event"
+)
+
+// closing is what stays on the screen after a run: one line that says it all, a
+// table of the servers, each failure in full, and the commands to type now.
+func closing(s *state, l look) []string {
+	if s.end == nil {
+		return nil
+	}
+	out := []string{l.paint(headline(s, l))}
+	if table := closingTable(s, l); len(table) > 0 {
+		out = append(out, "")
+		out = append(out, table...)
+	}
+	for _, f := range failures(s) {
+		out = append(out, "")
+		out = append(out, f.lines(l)...)
+	}
+	if len(s.end.Next) > 0 {
+		out = append(out, "", l.dye(bold, "Next:"))
+		for _, command := range s.end.Next {
+			out = append(out, "  "+clean(command))
+		}
+	}
+	return out
+}
+
+func headline(s *state, l look) row {
+	sym := l.symbols()
+	verb := s.end.Verb
+	if verb == "" {
+		verb = s.verb
+	}
+	var r row
+	switch {
+	case errors.Is(s.end.Err, context.Canceled):
+		r.add(warn, sym.idle+" "+verb+" was cancelled")
+	case s.end.Err != nil:
+		r.add(bad, sym.bad+" "+verb+" failed")
+	default:
+		r.add(good, sym.good)
+		r.add(bold, " "+verb)
+	}
+	if s.dryRun {
+		r.add(warn, " (dry run, nothing was changed)")
+	}
+	if text := tally(s); text != "" {
+		r.add(normal, ": "+text)
+	}
+	r.add(dim, "  "+Duration(s.end.Took))
+	return r
+}
+
+// tally counts how the servers ended: "2 servers verified, 1 unchanged".
+func tally(s *state) string {
+	order := []event.Outcome{
+		event.Verified, event.Built, event.WouldDo, event.Unchanged,
+		event.Failed, event.RolledBack, event.Cancelled, event.Untouched,
+	}
+	counts := map[event.Outcome]int{}
+	for _, server := range s.servers {
+		counts[ending(server)]++
+	}
+	if n := counts[event.Unchanged]; n > 0 && n == len(s.servers) && s.end.Err == nil {
+		return fmt.Sprintf("nothing to do, %s as it should be", be(n))
+	}
+	var parts []string
+	for _, o := range order {
+		n := counts[o]
+		switch {
+		case n == 0:
+		case len(parts) == 0:
+			parts = append(parts, plural(n, "server")+" "+string(o))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func be(servers int) string {
+	if servers == 1 {
+		return "1 server is"
+	}
+	return fmt.Sprintf("%d servers are", servers)
+}
+
+// ending is a server's outcome; a run that broke off leaves some without.
+func ending(server *line) event.Outcome {
+	switch {
+	case server.outcome() != "":
+		return server.outcome()
+	case server.began.IsZero():
+		return event.Untouched
+	default:
+		return event.Cancelled
+	}
+}
+
+func closingTable(s *state, l look) []string {
+	rows := make([][]cell, 0, len(s.servers))
+	for _, server := range s.servers {
+		outcome := ending(server)
+		sign, st := l.glyph(outcome)
+		var end event.ServerFinished
+		if server.server != nil {
+			end = *server.server
+		}
+		revision := end.Revision
+		if revision == "" {
+			revision = s.revision
+		}
+		took := ""
+		if end.Took > 0 {
+			took = Duration(end.Took)
+		}
+		rows = append(rows, []cell{
+			text(clean(server.subject.Server)),
+			{lines: []string{sign + " " + string(outcome)}, style: st},
+			text(Short(clean(revision))),
+			text(ShortImage(clean(end.Image))),
+			{lines: dropletLines(server, l, outcome), wrap: true},
+			text(took),
+		})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return l.grid([]string{"SERVER", "OUTCOME", "REVISION", "IMAGE", "DROPLETS", "TOOK"}, rows)
+}
+
+func text(s string) cell { return cell{lines: []string{s}} }
+
+// dropletLines say what state each droplet is in: "web-1 → runs …". Where a
+// server has none to tell of, its detail stands there.
+func dropletLines(server *line, l look, outcome event.Outcome) []string {
+	var out []string
+	for _, d := range server.droplets {
+		state := ""
+		switch {
+		case d.droplet != nil && d.droplet.State != "":
+			state = firstLine(d.droplet.State)
+		case d.droplet != nil:
+			state = string(d.droplet.Outcome)
+		case !d.began.IsZero():
+			state = "state unknown"
+		case outcome == event.Failed, outcome == event.RolledBack, outcome == event.Cancelled, outcome == event.Untouched:
+			state = string(event.Untouched)
+		default:
+			continue
+		}
+		out = append(out, clean(d.subject.Droplet)+" "+l.symbols().arrow+" "+state)
+	}
+	if len(out) == 0 && server.server != nil && server.server.Err == nil {
+		out = append(out, firstLine(server.server.Detail))
+	}
+	return out
+}
+
+// failures are the errors of a run, each told once: a server's error mostly
+// holds those of its steps, and the run's those of its servers.
+func failures(s *state) []failure {
+	var out []failure
+	for _, server := range s.servers {
+		if server.server != nil && server.server.Err != nil {
+			out = append(out, failure{subject: server.subject, err: server.server.Err})
+		}
+	}
+	for _, f := range s.failures {
+		told := false
+		for i := range out {
+			if strings.Contains(out[i].err.Error(), f.err.Error()) {
+				told = true
+				out[i].tail = f.tail
+			}
+		}
+		if !told {
+			out = append(out, f)
+		}
+	}
+	if err := s.end.Err; err != nil && !isTold(err.Error(), out) {
+		out = append(out, failure{err: err})
+	}
+	return out
+}
+
+// isTold says whether a run's error says nothing that stands there already.
+func isTold(text string, told []failure) bool {
+	for _, f := range told {
+		if t := f.err.Error(); strings.Contains(text, t) || strings.Contains(t, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// lines are a failure in full: the evidence in the error's further lines, and
+// the end of the program's output unless the error holds it.
+func (f failure) lines(l look) []string {
+	sym := l.symbols()
+	sign, st := sym.bad, bad
+	if errors.Is(f.err, context.Canceled) {
+		sign, st = sym.idle, warn
+	}
+	all := cleanLines(f.err.Error())
+	title := all[0]
+	if name := clean(f.subject.Server); name != "" && !strings.Contains(title, name) {
+		title = clean(f.subject.String()) + ": " + title
+	}
+	out := []string{l.dye(st, sign) + " " + l.dye(bold, title)}
+	for _, line := range all[1:] {
+		out = append(out, indented(line))
+	}
+	if n := len(f.tail); n > 0 && !strings.Contains(f.err.Error(), f.tail[n-1]) {
+		out = append(out, "", l.dye(dim, "    the last lines of its output:"))
+		for _, line := range f.tail {
+			out = append(out, l.dye(dim, "    "+sym.bar+" "+line))
+		}
+	}
+	return out
+}
+
+func indented(line string) string {
+	if line == "" {
+		return ""
+	}
+	return "    " + line
+}
