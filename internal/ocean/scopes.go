@@ -1,0 +1,74 @@
+package ocean
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/digitalocean/godo"
+)
+
+// ScopeResult says of one scope of the token whether it works.
+type ScopeResult struct {
+	// Scope is DigitalOcean's name, such as "image:read".
+	Scope string
+	// Checked is false for scopes that change things: they cannot be tried
+	// without changing something.
+	Checked, OK bool
+	// Optional says that snowdrop gets along without it.
+	Optional bool
+	// For says what snowdrop needs it for.
+	For string
+	// Err is why it does not work; nil if it does or was not checked.
+	Err error
+}
+
+// String is the result in one line.
+func (r ScopeResult) String() string {
+	switch {
+	case !r.Checked:
+		return fmt.Sprintf("%s: not checked, it cannot be tried without changing something; needed to %s", r.Scope, r.For)
+	case r.OK:
+		return r.Scope + ": works"
+	case r.Optional:
+		return fmt.Sprintf("%s: does not work, which is fine; it would serve to %s", r.Scope, r.For)
+	default:
+		return fmt.Sprintf("%s: does not work, and is needed to %s: %v", r.Scope, r.For, r.Err)
+	}
+}
+
+// Probe tries with harmless reads which scopes of the token work. The scopes that
+// change things are listed too, as not checked.
+func (c *Client) Probe(ctx context.Context) []ScopeResult {
+	one := &godo.ListOptions{PerPage: 1}
+	probe := func(scope, need string, optional bool, read func() error) ScopeResult {
+		err := explain(read(), scope)
+		if err != nil {
+			err = fmt.Errorf("try %s: %w", scope, err)
+		}
+		return ScopeResult{Scope: scope, Checked: true, OK: err == nil, Optional: optional, For: need, Err: err}
+	}
+	results := []ScopeResult{
+		probe("account:read", "show whose token it is", true, func() error { _, _, err := c.api.Account.Get(ctx); return err }),
+		probe("image:read", "find custom images and wait for them", false, func() error { _, _, err := c.api.Images.ListUser(ctx, one); return err }),
+		probe("droplet:read", "find the droplets and what runs on them", false, func() error { _, _, err := c.api.Droplets.List(ctx, one); return err }),
+		probe("actions:read", "wait for many actions with one request", true, func() error { _, _, err := c.api.Actions.List(ctx, one); return err }),
+		probe("tag:read", "see the tags of droplets and images", false, func() error { _, _, err := c.api.Tags.List(ctx, one); return err }),
+	}
+	for _, r := range results {
+		if errors.Is(r.Err, ErrUnauthorized) {
+			return results // the token as a whole is not accepted
+		}
+	}
+	for _, w := range [][2]string{
+		{"image:create", "import a custom image"},
+		{"tag:create", "mark custom images as snowdrop's"},
+		{"image:update", "transfer a custom image to further regions"},
+		{"image:delete", "delete custom images that are no longer needed"},
+		{"droplet:update", "rebuild droplets"},
+		{"droplet:admin", "rebuild droplets"},
+	} {
+		results = append(results, ScopeResult{Scope: w[0], For: w[1]})
+	}
+	return results
+}
