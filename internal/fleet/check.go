@@ -24,6 +24,9 @@ func (s *source) check(f *Fleet, root *node) {
 	servers := root.get("servers")
 	if servers == nil || (servers.kind == mapping && len(servers.entries) == 0) {
 		at := root.key("servers")
+		if root.mistyped("servers") {
+			return
+		}
 		if at == nil {
 			at = root
 		}
@@ -52,9 +55,17 @@ func (n *node) key(name string) *node {
 	return nil
 }
 
+// mistyped says whether an unknown key was reported that is near a known one:
+// then that one is not missing as well.
+func (n *node) mistyped(keys ...string) bool {
+	return slices.ContainsFunc(n.entries, func(e entry) bool {
+		return e.key.bad && nearest(e.key.text, keys) != ""
+	})
+}
+
 // need reports a missing key.
 func (s *source) need(n *node, key, hint string) {
-	if n.get(key) == nil && !n.bad {
+	if n.get(key) == nil && !n.bad && !n.mistyped(key) {
 		s.fault(n.head(), hint, "%s is missing", join(n.path, key))
 	}
 }
@@ -68,6 +79,9 @@ func (s *source) name(key *node, of string) {
 
 func (s *source) space(sp *Space, root *node) {
 	n := root.get("space")
+	if n == nil && root.mistyped("space") {
+		return
+	}
 	if n == nil {
 		at := root.key("space")
 		if at == nil {
@@ -78,7 +92,7 @@ func (s *source) space(sp *Space, root *node) {
 	}
 	s.need(n, "bucket", "name the Space, or the bucket")
 	s.matches(n.get("bucket"), validBucket, "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens")
-	if n.get("region") == nil && n.get("endpoint") == nil {
+	if n.get("region") == nil && n.get("endpoint") == nil && !n.mistyped("region", "endpoint") {
 		s.fault(n.head(), "write `region: nyc3`, or `endpoint: https://…` for a bucket elsewhere",
 			"%s has neither a region nor an endpoint", n.path)
 	}
@@ -115,7 +129,7 @@ func (s *source) cycle(n, key *node, c Cycle) {
 	const hint = `write five fields in quotes: "0 3 * * *" is every night at three`
 	at := n.get("cron")
 	if at == nil {
-		if n == nil || !n.bad {
+		if n == nil || (!n.bad && !n.mistyped("cron")) {
 			s.fault(key, hint, "%s.cron is missing", key.path)
 		}
 		return
@@ -141,7 +155,7 @@ func (s *source) owners(f *Fleet, servers, defaults *node) {
 			s.fault(at, "name it once", "%s is named twice", what)
 		default:
 			s.fault(at, "a droplet runs one server; give each its own",
-				"%s runs server %q already (line %d)", what, first.server, first.at.line)
+				"%s belongs to the servers %q (line %d) and %q", what, first.server, first.at.line, server)
 		}
 	}
 	for _, e := range servers.entries {

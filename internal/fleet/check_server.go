@@ -45,7 +45,11 @@ func (s *source) installable(n *node) {
 	if n == nil || (strings.Contains(n.text, "#") && !strings.HasSuffix(n.text, "#")) {
 		return
 	}
-	s.fault(n, "write .#"+strings.Trim(n.text, "#"), "%q is not an installable: FLAKE#ATTRIBUTE is wanted", n.text)
+	hint := "write .#" + n.text
+	if strings.Trim(n.text, "#.") == "" {
+		hint = "write the attribute behind the #, such as .#web-image"
+	}
+	s.fault(n, hint, "%q is not an installable: FLAKE#ATTRIBUTE is wanted", n.text)
 }
 
 func (s *source) droplets(n *node) {
@@ -98,20 +102,23 @@ func (s *source) from(n *node, from Source) {
 			given++
 		}
 	}
+	if given == 0 && n.mistyped("env", "file", "command") {
+		return
+	}
 	if given != 1 {
-		s.fault(n.head(), "give exactly one of env, file and command", "%s has %s of them", n.path, count(given))
+		s.fault(n.head(), "give exactly one of env, file and command", "%s names %s", n.path, count(given))
 		return
 	}
 	s.matches(n.get("env"), validEnv, "write the variable's name, without $")
 	if at := n.get("file"); at != nil && from.File == "" {
 		s.fault(at, "", "%s is empty", at.path)
 	}
-	if at := n.get("command"); at != nil && (len(from.Command) == 0 || strings.TrimSpace(from.Command[0]) == "") {
+	if at := n.get("command"); at != nil && !at.bad && (len(from.Command) == 0 || strings.TrimSpace(at.item(0).text) == "") {
 		s.fault(at, "", "%s is empty", at.path)
 	}
 }
 
-func count(n int) string { return []string{"none", "one", "two", "all three"}[n] }
+func count(n int) string { return []string{"no source", "one source", "two sources", "three sources"}[n] }
 
 func (s *source) files(n *node, files []File) {
 	if n == nil || n.bad {

@@ -84,7 +84,9 @@ func (s *source) port(n *node, port int) {
 }
 
 func (s *source) user(n *node) {
-	s.matches(n, validUser, "write the name of a user or group")
+	if n != nil && !n.bad && !validUser.MatchString(n.text) {
+		s.fault(n, "", "%q cannot be the name of a user or a group", n.text)
+	}
 }
 
 func (s *source) units(n *node, globs bool) {
@@ -96,7 +98,7 @@ func (s *source) units(n *node, globs bool) {
 		case item.bad, validUnit.MatchString(item.text):
 		case globs && strings.ContainsAny(item.text, "*?[") && validGlob.MatchString(item.text):
 		case validGlob.MatchString(item.text) && !strings.ContainsAny(item.text, "*?["):
-			s.fault(item, unitHint(item.text), "%q is not a unit's name: its type is missing", item.text)
+			s.fault(item, unitHint(item.text), "%q is not a unit's name: it does not end in a type such as .service", item.text)
 		default:
 			s.fault(item, "", "%q is not a unit's name", item.text)
 		}

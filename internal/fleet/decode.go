@@ -1,7 +1,8 @@
 package fleet
 
 import (
-	"encoding"
+	"errors"
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -16,10 +17,10 @@ func (s *source) decode(n *node, v reflect.Value) {
 	}
 	switch value := v.Addr().Interface().(type) {
 	case *Batch:
-		s.batch(n, value)
+		s.reads(n, value.parse)
 		return
-	case encoding.TextUnmarshaler:
-		s.unmarshal(n, value)
+	case *Duration:
+		s.reads(n, func(text string) error { return value.UnmarshalText([]byte(text)) })
 		return
 	}
 	switch v.Kind() {
@@ -46,13 +47,17 @@ func (s *source) expect(n *node, want kind, hint string) bool {
 	if name == "" {
 		name = "a fleet file"
 	}
-	s.fault(n, hint, "%s must be %s, not %s", name, want, n.kind)
+	wanted := string(want)
+	if want == boolean {
+		wanted = "true or false"
+	}
+	s.fault(n, hint, "%s must be %s, not %s", name, wanted, n.kind)
 	n.bad = true
 	return false
 }
 
 func (s *source) structure(n *node, v reflect.Value) {
-	if !s.expect(n, mapping, "") {
+	if !s.expect(n, mapping, n.longhand(v.Type())) {
 		return
 	}
 	fields := fieldsOf(v.Type())
@@ -73,15 +78,36 @@ func (s *source) structure(n *node, v reflect.Value) {
 func (s *source) unknownKey(n, key *node, t reflect.Type) {
 	hint := didYouMean(key.text, names(t))
 	if hint == "" {
-		if where := home(t, key.text); where != "" {
-			hint = "it belongs under " + where
-		}
+		hint = home(t, key.text)
+	}
+	if hint == "" {
+		hint = "known here: " + strings.Join(names(t), ", ")
 	}
 	if n.path == "" {
 		s.fault(key, hint, "unknown key %q", key.text)
-		return
+	} else {
+		s.fault(key, hint, "unknown key %q in %s", key.text, n.path)
 	}
-	s.fault(key, hint, "unknown key %q in %s", key.text, n.path)
+	key.bad = true
+}
+
+// longhand is how to write a mapping of which only the one value was written.
+func (n *node) longhand(t reflect.Type) string {
+	if n.kind != text {
+		return ""
+	}
+	switch t {
+	case reflect.TypeFor[Droplets]():
+		return "write {names: [" + n.text + "]}"
+	case reflect.TypeFor[HTTPCheck]():
+		return `write {url: "` + n.text + `"}`
+	case reflect.TypeFor[Cycle]():
+		return `write {cron: "` + n.text + `"}`
+	case reflect.TypeFor[Source]():
+		return "write {env: NAME}, {file: PATH} or {command: [PROGRAM]}"
+	default:
+		return ""
+	}
 }
 
 func (s *source) dictionary(n *node, v reflect.Value) {
@@ -147,22 +173,15 @@ func (s *source) plain(n *node, v reflect.Value) {
 	}
 }
 
-func (s *source) batch(n *node, b *Batch) {
-	if n.kind != integer && !s.expect(n, text, "") {
+// reads lets a value read itself from a scalar.
+func (s *source) reads(n *node, read func(string) error) {
+	if n.kind == mapping || n.kind == sequence {
+		s.expect(n, text, "")
 		return
 	}
-	if err := b.parse(n.text); err != nil {
-		s.fault(n, "", "%s: %s", n.path, err)
-		n.bad = true
-	}
-}
-
-func (s *source) unmarshal(n *node, v encoding.TextUnmarshaler) {
-	if n.kind != integer && !s.expect(n, text, "") {
-		return
-	}
-	if err := v.UnmarshalText([]byte(n.text)); err != nil {
-		s.fault(n, "", "%s: %s", n.path, err)
+	var fault *valueError
+	if err := read(n.text); errors.As(err, &fault) {
+		s.fault(n, fault.hint, "%s: %s", n.path, fault.message)
 		n.bad = true
 	}
 }
@@ -207,23 +226,19 @@ func fieldsOf(t reflect.Type) map[string]int {
 	return fields
 }
 
-func names(t reflect.Type) []string {
-	var keys []string
-	for key := range fieldsOf(t) {
-		keys = append(keys, key)
-	}
-	return keys
-}
+func names(t reflect.Type) []string { return sortedKeys(fieldsOf(t)) }
 
-// home finds the mapping below a struct in which a misplaced key is known.
+// home says under which mapping of a struct a misplaced key belongs.
 func home(t reflect.Type, key string) string {
 	for _, name := range names(t) {
 		field := t.Field(fieldsOf(t)[name]).Type
 		if field.Kind() != reflect.Struct || field == reflect.TypeFor[Batch]() {
 			continue
 		}
-		if _, ok := fieldsOf(field)[key]; ok {
-			return name
+		for known := range fieldsOf(field) {
+			if flatten(known) == flatten(key) {
+				return fmt.Sprintf("did you mean %q under %s?", known, name)
+			}
 		}
 	}
 	return ""

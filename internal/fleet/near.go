@@ -29,7 +29,16 @@ func nearest(word string, known []string) string {
 			best, bestDistance = k, d
 		}
 	}
-	return best
+	if best != "" {
+		return best
+	}
+	for _, k := range known {
+		// "environment" for "env", "auth" for "authorities".
+		if short := min(len(plain), len(flatten(k))); short > 2 && flatten(k)[:short] == plain[:short] {
+			return k
+		}
+	}
+	return ""
 }
 
 // flatten makes hostKeys, host_keys and host-keys the same word.

@@ -27,7 +27,7 @@ func (s *source) read(data []byte) *node {
 	if !s.readable(data) {
 		return nil
 	}
-	body := s.parse(strings.TrimPrefix(strings.Join(s.lines, "\n"), "\ufeff"))
+	body := s.parse(strings.Join(s.lines, "\n"))
 	if body == nil {
 		if len(s.errors) == 0 {
 			s.faultAt(0, 0, 0, exampleHint, "the file is empty")
@@ -85,7 +85,7 @@ func (s *source) parse(data string) (body ast.Node) {
 			continue
 		}
 		if body != nil {
-			s.fault(place("", null, doc.Body.GetToken()), "", "a fleet file is one YAML document; here begins a second one")
+			s.fault(place("", null, start(doc.Body)), "", "a fleet file is one YAML document; here begins a second one")
 			return body
 		}
 		body = doc.Body
@@ -132,9 +132,12 @@ func (s *source) syntax(err error) {
 		s.faultAt(0, 0, 0, "", "not valid YAML: "+err.Error())
 		return
 	}
-	hint := ""
-	if strings.Contains(at.GetMessage(), `'\t'`) {
-		hint = "YAML is indented with spaces, not with tabs"
+	message, hint := at.GetMessage(), ""
+	switch {
+	case strings.Contains(message, "'\t'"):
+		message, hint = "a tab cannot stand here", "indent with spaces"
+	case strings.HasPrefix(message, "mapping value is not allowed"):
+		hint = "a string with a colon and a blank in it must stand in quotes"
 	}
-	s.fault(place("", null, at.GetToken()), hint, "not valid YAML: %s", at.GetMessage())
+	s.fault(place("", null, at.GetToken()), hint, "not valid YAML: %s", message)
 }

@@ -14,7 +14,7 @@ type source struct {
 }
 
 func newSource(path string, data []byte) *source {
-	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
 	return &source{path: path, lines: strings.Split(text, "\n"), seen: map[Error]bool{}}
 }
 

@@ -21,20 +21,12 @@ func (c HTTPCheck) Expand(vars HTTPVars) (string, error) {
 	return expanded, nil
 }
 
-// templateError is a fault of a template, with what to do about it.
-type templateError struct{ message, hint string }
-
-func (e *templateError) Error() string {
-	if e.hint == "" {
-		return e.message
-	}
-	return e.message + " (" + e.hint + ")"
-}
-
 // expand is no text/template: a closed set of values needs neither functions
 // nor loops, and can say what was meant.
 func (c HTTPCheck) expand(vars HTTPVars) (string, error) {
-	known := map[string]string{".IPv4": vars.IPv4, ".PrivateIPv4": vars.PrivateIPv4, ".Name": vars.Name}
+	known := map[string]string{
+		"{{.IPv4}}": vars.IPv4, "{{.PrivateIPv4}}": vars.PrivateIPv4, "{{.Name}}": vars.Name,
+	}
 	var b strings.Builder
 	for rest := c.URL; rest != ""; {
 		before, behind, found := strings.Cut(rest, "{{")
@@ -44,19 +36,19 @@ func (c HTTPCheck) expand(vars HTTPVars) (string, error) {
 		}
 		name, after, closed := strings.Cut(behind, "}}")
 		if !closed {
-			return "", &templateError{"{{ is not closed", "write }} behind it"}
+			return "", &valueError{"{{ is not closed", "write }} behind it"}
 		}
-		name = strings.TrimSpace(name)
+		name = "{{" + strings.TrimSpace(name) + "}}"
 		value, ok := known[name]
 		switch {
 		case !ok:
 			hint := didYouMean(name, sortedKeys(known))
 			if hint == "" {
-				hint = "there are {{.IPv4}}, {{.PrivateIPv4}} and {{.Name}}"
+				hint = "there are " + strings.Join(sortedKeys(known), ", ")
 			}
-			return "", &templateError{fmt.Sprintf("{{%s}} is not known", name), hint}
+			return "", &valueError{name + " is not known", hint}
 		case value == "":
-			return "", &templateError{"the droplet has no " + strings.TrimPrefix(name, "."), ""}
+			return "", &valueError{"the droplet has no value for " + name, ""}
 		}
 		b.WriteString(value)
 		rest = after
@@ -68,11 +60,11 @@ func checkURL(expanded string) error {
 	u, err := url.Parse(expanded)
 	switch {
 	case err != nil:
-		return &templateError{"it is not a URL", ""}
+		return &valueError{"it is not a URL", "write it like http://{{.IPv4}}:8080/healthz"}
 	case u.Scheme != "http" && u.Scheme != "https":
-		return &templateError{"it is not an http or https URL", "begin with http:// or https://"}
+		return &valueError{"it is not an http or https URL", "begin with http:// or https://"}
 	case u.Hostname() == "":
-		return &templateError{"it has no host", "write http://{{.IPv4}}/"}
+		return &valueError{"it has no host", "write http://{{.IPv4}}/"}
 	default:
 		return nil
 	}
@@ -80,8 +72,8 @@ func checkURL(expanded string) error {
 
 func (s *source) urlTemplate(n *node, check HTTPCheck) {
 	_, err := check.expand(HTTPVars{IPv4: "203.0.113.1", PrivateIPv4: "10.0.0.1", Name: "web-1"})
-	var fault *templateError
+	var fault *valueError
 	if errors.As(err, &fault) {
-		s.fault(n, fault.hint, "%q does not do: %s", check.URL, fault.message)
+		s.fault(n, fault.hint, "%q cannot be a check's URL: %s", check.URL, fault.message)
 	}
 }

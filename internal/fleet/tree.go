@@ -15,9 +15,9 @@ type kind string
 const (
 	null     kind = "nothing"
 	text     kind = "a string"
-	integer  kind = "a number"
+	integer  kind = "a whole number"
 	float    kind = "a fraction"
-	boolean  kind = "true or false"
+	boolean  kind = "a boolean"
 	sequence kind = "a list"
 	mapping  kind = "a mapping"
 )
@@ -147,25 +147,22 @@ func (g *grower) alias(path string, a *ast.AliasNode) *node {
 }
 
 func (g *grower) tagged(path string, a *ast.TagNode) *node {
-	n := g.grow(path, a.Value)
+	n, at := g.grow(path, a.Value), place(path, null, a.Start)
+	// goccy places a value behind a tag one column too far to the left.
+	n.line, n.column, n.width = at.line, at.column, at.width
 	switch tag := a.Start.Value; {
-	case tag == "!!str" && len(n.entries) == 0 && len(n.items) == 0:
+	case tag == "!!str" && n.kind != mapping && n.kind != sequence:
 		n.kind = text
 	case slices.Contains([]string{"!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"}, tag):
 	default:
-		g.fault(place(path, null, a.Start), "leave it out", "the tag %s means nothing here", tag)
+		g.fault(at, "leave it out", "the tag %s means nothing here", tag)
+		n.bad = true
 	}
 	return n
 }
 
 func (g *grower) mapping(path string, a ast.Node, values []*ast.MappingValueNode) *node {
-	n := place(path, mapping, a.GetToken())
-	if m, ok := a.(*ast.MappingNode); ok && m.IsFlowStyle {
-		n = place(path, mapping, m.Start)
-	} else if len(values) > 0 {
-		first := place(path, mapping, values[0].Key.GetToken())
-		n.line, n.column, n.width = first.line, first.column, first.width
-	}
+	n := place(path, mapping, start(a))
 	n.text = ""
 	var merged []entry
 	for _, v := range values {
@@ -243,6 +240,22 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
+}
+
+// start is the first token of a value; goccy's own token of a mapping in block
+// style is its first colon.
+func start(a ast.Node) *token.Token {
+	switch a := a.(type) {
+	case *ast.MappingNode:
+		if !a.IsFlowStyle && len(a.Values) > 0 {
+			return a.Values[0].Key.GetToken()
+		}
+		return a.Start
+	case *ast.MappingValueNode:
+		return a.Key.GetToken()
+	default:
+		return a.GetToken()
+	}
 }
 
 // place makes a node at a token.

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,10 +29,10 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
 	parsed, err := time.ParseDuration(s)
 	if err != nil {
-		return fmt.Errorf("%q is not a duration: write a number and a unit, such as 10s, 20m or 1h30m", s)
+		return &valueError{fmt.Sprintf("%q is not a duration", s), "write a number and a unit, such as 10s, 20m or 1h30m"}
 	}
 	if parsed < 0 {
-		return fmt.Errorf("%q is a negative duration", s)
+		return &valueError{fmt.Sprintf("%q is a negative duration", s), ""}
 	}
 	*d = Duration(parsed)
 	return nil
@@ -57,15 +56,25 @@ func (b Batch) String() string {
 	return strconv.Itoa(b.Count)
 }
 
-// errBatch says what a batch looks like.
-var errBatch = errors.New(`a batch is a number of droplets from 1 on, or a percentage from "1%" to "100%"`)
+// valueError is a value that cannot be read, with what to do about it.
+type valueError struct{ message, hint string }
+
+func (e *valueError) Error() string {
+	if e.hint == "" {
+		return e.message
+	}
+	return e.message + ": " + e.hint
+}
 
 // parse reads "2" or "50%".
 func (b *Batch) parse(s string) error {
 	digits, percent := strings.CutSuffix(strings.TrimSpace(s), "%")
 	n, err := strconv.Atoi(digits)
 	if err != nil || n < 1 || (percent && n > 100) {
-		return fmt.Errorf("%q does not do: %w", s, errBatch)
+		return &valueError{
+			fmt.Sprintf("%q is not a batch", s),
+			`write a number of droplets from 1 on, or a percentage from "1%" to "100%"`,
+		}
 	}
 	*b = Batch{Count: n}
 	if percent {
