@@ -28,3 +28,6 @@ func (realClock) Sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
+
+// RealClock is the machine's clock.
+func RealClock() Clock { return realClock{} }
