@@ -147,15 +147,15 @@ func ImageName(server, hash string) string { return Tag + "-" + server + "-" + h
 func HashOf(imageName string) (string, bool) {
 	rest, ok := strings.CutPrefix(imageName, Tag+"-")
 	at := strings.LastIndexByte(rest, '-')
-	if !ok || at <= 0 || len(rest)-at-1 != storeHashLength {
+	if !ok || at <= 0 || !IsHash(rest[at+1:]) {
 		return "", false
 	}
-	hash := rest[at+1:]
-	if strings.Trim(hash, "0123456789abcdfghijklmnpqrsvwxyz") != "" { // Nix's base 32 has no e, o, t, u
-		return "", false
-	}
-	return hash, true
+	return rest[at+1:], true
 }
 
-// storeHashLength is the length of the hash in a path of the Nix store.
-const storeHashLength = 32
+// IsHash says whether s has the form of the hash in a path of the Nix store: 32
+// characters of Nix's base 32, which has no e, o, t and u.
+func IsHash(s string) bool {
+	const length, alphabet = 32, "0123456789abcdfghijklmnpqrsvwxyz"
+	return len(s) == length && strings.Trim(s, alphabet) == ""
+}
