@@ -123,7 +123,7 @@ func Parse(answer []byte, req Request) (State, error) {
 		case "jobs":
 			s.Jobs = sec.body
 		case "loaded":
-			s.Loaded = sec.body
+			s.Loaded = append(s.Loaded, sec.body...)
 		case "host-keys":
 			s.HostKeys = sec.body
 		case "note":

@@ -110,15 +110,15 @@ func Script(req Request) (string, error) {
 	for _, u := range req.Units {
 		b.WriteString("wanted " + quote(u) + "\n")
 	}
-	b.WriteString("failed\njobs\n")
+	b.WriteString("failed\nloaded\njobs\n")
 	for _, user := range slices.Sorted(maps.Keys(req.UserUnits)) {
 		b.WriteString("user_manager " + quote(user) + "\n")
 		for _, u := range req.UserUnits[user] {
 			b.WriteString("wanted " + quote(u) + "\n")
 		}
-		b.WriteString("failed\n")
+		b.WriteString("failed\nloaded\n")
 	}
-	b.WriteString("loaded\nhost_keys\nnotes\n}\nmain </dev/null\n")
+	b.WriteString("host_keys\nnotes\n}\nmain </dev/null\n")
 	return b.String(), nil
 }
 

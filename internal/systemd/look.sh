@@ -20,12 +20,12 @@ machine() {
 }
 
 # ctl is systemctl for the manager that is looked at.
-system_manager() { manager=- uid=''; ctl() { systemctl "$@"; }; }
+system_manager() { manager=- uid='' absent=unknown; ctl() { systemctl "$@"; }; }
 
 # user_manager turns to a user's manager. A login starts that manager, and an SSH
 # login as that very user has done so already; so it is only spoken to if it runs.
 user_manager() {
-  manager=$1
+  manager=$1 absent=inactive
   ctl() { return 1; }
   if ! uid=$(id -u "$manager" 2>/dev/null); then
     note "there is no user $manager"; uid=''; return
@@ -39,7 +39,10 @@ user_manager() {
   fi
   if [ "$(id -u)" = "$uid" ]; then
     ctl() { XDG_RUNTIME_DIR="/run/user/$uid" systemctl --user "$@"; }
-  elif ! $sudo test -e "/run/user/$uid/systemd/private"; then
+  elif [ -z "$sudo" ] && [ "$(id -u)" != 0 ]; then
+    absent=unknown
+    note "the user manager of $manager cannot be asked as $(id -un): log in as root, as $manager, or as a user who may use sudo"
+  elif ! $sudo test -e "/run/user/$uid/systemd/private" 2>/dev/null; then
     note "the user manager of $manager does not run"
   elif $sudo systemctl --user --machine="$manager@.host" show -p Version >/dev/null 2>&1; then
     ctl() { $sudo systemctl --user --machine="$manager@.host" "$@"; }
@@ -47,7 +50,7 @@ user_manager() {
     ctl() { $sudo runuser -u "$manager" -- env XDG_RUNTIME_DIR="/run/user/$uid" systemctl --user "$@"; }
   else
     ctl() { $sudo su -s /bin/sh "$manager" -c 'XDG_RUNTIME_DIR="$1" && export XDG_RUNTIME_DIR && shift && systemctl --user "$@"' sh "/run/user/$uid" "$@"; }
-    ctl show -p Version >/dev/null 2>&1 || note "the user manager of $manager could not be asked (log in as root, as $manager, or as a user who may use sudo)"
+    ctl show -p Version >/dev/null 2>&1 || { absent=unknown; note "the user manager of $manager runs and does not answer"; }
   fi
 }
 
@@ -56,11 +59,12 @@ wanted() {
   if shown=$(ctl show -p "$properties" -- "$1" 2>/dev/null) && [ -n "$shown" ]; then
     printf '%s\n' "$shown" | body
   else
-    printf ' LoadState=unknown\n ActiveState=unknown\n'
+    shown=''
+    printf ' ActiveState=%s\n' "$absent"
   fi
   case $shown in
     *LoadState=not-found*) missing=yes ;;
-    *ActiveState=active*) ;;
+    '' | *ActiveState=active*) ;;
     *) journal "$1" ;;
   esac
 }
@@ -77,10 +81,10 @@ failed() {
 journal() {
   head_of journal
   if [ "$manager" = - ]; then
-    $sudo journalctl -b -q --no-pager -o json -n "$lines" -u "$1" 2>&1 | body
+    $sudo journalctl -b -q --no-pager -o json --output-fields=MESSAGE -n "$lines" -u "$1" 2>/dev/null | body
   elif [ -n "$uid" ]; then
-    $sudo journalctl -b -q --no-pager -o json -n "$lines" \
-      "_SYSTEMD_USER_UNIT=$1" "_UID=$uid" + "USER_UNIT=$1" "_UID=$uid" 2>&1 | body
+    $sudo journalctl -b -q --no-pager -o json --output-fields=MESSAGE -n "$lines" \
+      "_SYSTEMD_USER_UNIT=$1" "_UID=$uid" + "USER_UNIT=$1" "_UID=$uid" 2>/dev/null | body
   fi
 }
 
@@ -92,12 +96,16 @@ jobs() {
     done
 }
 
+# loaded names what a unit that was not found may have been meant to be.
 loaded() {
   if [ -n "$missing" ]; then
     head_of loaded
-    systemctl list-units --all --plain --no-legend --full 2>/dev/null |
-      while read -r unit _; do printf ' %s\n' "$unit"; done
+    ctl list-units --all --plain --no-legend --full --type=service,socket,timer,target,path 2>/dev/null |
+      while read -r unit load _; do
+        if [ "$load" = loaded ]; then printf ' %s\n' "$unit"; fi
+      done
   fi
+  missing=''
 }
 
 host_keys() {
@@ -108,9 +116,14 @@ host_keys() {
 }
 
 notes() {
-  if [ -n "$sudo" ] || [ "$(id -u)" = 0 ] || journalctl -q -n 1 >/dev/null 2>&1; then :; else
-    note "the journal cannot be read by $(id -un): add the user to the group systemd-journal"
+  readable=$sudo
+  for group in $(id -nG); do
+    case $group in root | adm | wheel | systemd-journal) readable=yes ;; esac
+  done
+  if [ -z "$readable" ] && [ "$(id -u)" != 0 ]; then
+    note "the journal cannot be read by $(id -un): put the user into the group systemd-journal"
   fi
-  head_of note; printf '%s' "$notes" | body
+  head_of note
+  printf '%s' "$notes" | body
   head_of end
 }
