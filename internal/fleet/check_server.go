@@ -118,7 +118,9 @@ func (s *source) from(n *node, from Source) {
 	}
 }
 
-func count(n int) string { return []string{"no source", "one source", "two sources", "three sources"}[n] }
+func count(n int) string {
+	return []string{"no source", "one source", "two sources", "three sources"}[n]
+}
 
 func (s *source) files(n *node, files []File) {
 	if n == nil || n.bad {
