@@ -76,7 +76,8 @@ func (c *Client) fail(ctx context.Context, op, key string, err error) error {
 	var answer minio.ErrorResponse
 	switch {
 	case ctx.Err() != nil:
-		e.Message, e.err = "cancelled", context.Cause(ctx)
+		e.err = context.Cause(ctx)
+		e.Message = e.err.Error()
 		return e
 	case errors.As(err, &answer) && answer.StatusCode != 0:
 		e.Status, e.Code, e.Message, e.Request = answer.StatusCode, answer.Code, answer.Error(), answer.RequestID

@@ -62,8 +62,8 @@ func (c *Client) uploads(ctx context.Context, prefix string) ([]minio.ObjectMult
 // Check proves that the bucket is there and that the keys may list, write, read
 // and delete below the prefix. It leaves nothing behind, or says what.
 func (c *Client) Check(ctx context.Context) error {
-	if _, err := c.core.ListObjectsV2(c.cfg.Bucket, c.cfg.Prefix, "", "", "", 1); err != nil {
-		return c.fail(ctx, "list", c.cfg.Prefix, err)
+	if err := c.canList(ctx); err != nil {
+		return err
 	}
 	key := ".snowdrop-check-" + uuid.NewString()
 	want := []byte("snowdrop doctor: this may be deleted\n")
@@ -78,6 +78,17 @@ func (c *Client) Check(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("the keys can write but not delete: %w", deleted))
 	}
 	return err
+}
+
+// canList asks for one key. Unlike HEAD of the bucket it is answered with the reason
+// if it is refused.
+func (c *Client) canList(ctx context.Context) error {
+	listing, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the listing's goroutine
+	for o := range c.s3.ListObjectsIter(listing, c.cfg.Bucket, minio.ListObjectsOptions{Prefix: c.cfg.Prefix, MaxKeys: 1}) {
+		return c.fail(ctx, "list", c.cfg.Prefix, o.Err)
+	}
+	return nil
 }
 
 // answerOf reads the error out of an answer to a request that was made by hand.

@@ -64,7 +64,10 @@ func (u *upload) run(ctx context.Context, r io.Reader) (int64, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, u.readFailed(ctx, err)
 	}
-	if n < u.c.partSize {
+	switch {
+	case n == 0:
+		return 0, fmt.Errorf("upload %s/%s: there is nothing to upload", u.c.cfg.Bucket, u.key)
+	case n < u.c.partSize:
 		return n, u.single(ctx, first.Bytes())
 	}
 	u.id, err = u.c.core.NewMultipartUpload(ctx, u.c.cfg.Bucket, u.key, u.putOptions())
@@ -83,12 +86,11 @@ func (u *upload) run(ctx context.Context, r io.Reader) (int64, error) {
 }
 
 func (u *upload) putOptions() minio.PutObjectOptions {
-	return minio.PutObjectOptions{ContentType: u.options.ContentType, DisableMultipart: true}
+	return minio.PutObjectOptions{ContentType: u.options.ContentType, DisableContentSha256: true}
 }
 
 func (u *upload) single(ctx context.Context, data []byte) error {
-	_, err := u.c.s3.PutObject(ctx, u.c.cfg.Bucket, u.key, bytes.NewReader(data), int64(len(data)), u.putOptions())
-	if err != nil {
+	if err := u.c.put(ctx, u.key, data, u.putOptions()); err != nil {
 		return u.c.fail(ctx, "upload", u.key, err)
 	}
 	u.progress(int64(len(data)))
@@ -97,15 +99,21 @@ func (u *upload) single(ctx context.Context, data []byte) error {
 
 // multipart sends the first part and all that follow, and puts them together.
 func (u *upload) multipart(ctx context.Context, first []byte, r io.Reader) (int64, error) {
-	g, gctx := errgroup.WithContext(ctx)
+	pctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, gctx := errgroup.WithContext(pctx)
 	free := make(chan []byte, u.c.parallel)
 	for range u.c.parallel - 1 {
 		free <- nil // made when it is needed: most images are small
 	}
 	buf, size := first, int64(0)
-	var readErr error
+	var (
+		readErr  error
+		partsEnd bool // the reading ended because a part failed, or with ctx
+	)
 	for number := 1; len(buf) > 0; number++ {
 		if number > maxParts {
+			cancel()
 			readErr = fmt.Errorf("upload %s/%s: more than %d parts of %d bytes", u.c.cfg.Bucket, u.key, maxParts, u.c.partSize)
 			break
 		}
@@ -116,13 +124,15 @@ func (u *upload) multipart(ctx context.Context, first []byte, r io.Reader) (int6
 			return u.part(gctx, number, part)
 		})
 		if buf, readErr = u.next(gctx, r, free); readErr != nil {
+			partsEnd = gctx.Err() != nil
+			cancel()
 			break
 		}
 	}
 	sent := g.Wait()
 	switch {
-	case sent != nil && (readErr == nil || gctx.Err() != nil && ctx.Err() == nil):
-		return 0, sent // the part's failure is the cause of the reader's
+	case sent != nil && (readErr == nil || partsEnd):
+		return 0, sent
 	case readErr != nil:
 		return 0, readErr
 	}
@@ -156,7 +166,8 @@ func (u *upload) readFailed(ctx context.Context, err error) error {
 
 func (u *upload) part(ctx context.Context, number int, data []byte) error {
 	p, err := u.c.core.PutObjectPart(ctx, u.c.cfg.Bucket, u.key, u.id, number,
-		bytes.NewReader(data), int64(len(data)), minio.PutObjectPartOptions{})
+		bytes.NewReader(data), int64(len(data)),
+		minio.PutObjectPartOptions{Sha256Hex: sum(data), DisableContentSha256: true})
 	if err != nil {
 		return u.c.fail(ctx, fmt.Sprintf("upload part %d of", number), u.key, err)
 	}
