@@ -150,14 +150,14 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 }
 
 // everyPage reads a list to its end. A list that changes while it is read can
-// lose an entry between two pages, which the total of its last page tells: it is
-// then read once more, and the result holds what either reading saw. (An entry
+// lose an entry between two pages, which a total that changed tells: it is then
+// read once more, and the result holds what either reading saw. (An entry
 // too many does no harm; a droplet that was overlooked could cost its image.)
 func everyPage[T any](ctx context.Context, list func(context.Context, *godo.ListOptions) ([]T, *godo.Response, error), id func(T) int) ([]T, error) {
 	var all []T
 	seen := map[int]bool{}
 	for range 2 {
-		read, total := map[int]bool{}, 0
+		read, total, changed := map[int]bool{}, 0, false
 		for page := 1; ; page++ {
 			items, resp, err := list(ctx, &godo.ListOptions{Page: page, PerPage: perPage})
 			if err != nil {
@@ -171,13 +171,14 @@ func everyPage[T any](ctx context.Context, list func(context.Context, *godo.List
 				}
 			}
 			if resp.Meta != nil {
+				changed = changed || (page > 1 && resp.Meta.Total != total)
 				total = resp.Meta.Total
 			}
 			if len(items) == 0 || resp.Links == nil || resp.Links.IsLastPage() {
 				break
 			}
 		}
-		if len(read) >= total {
+		if !changed && len(read) >= total {
 			break
 		}
 	}

@@ -71,8 +71,8 @@ func stateFaults(d Droplet) []Fault {
 }
 
 // imageFaults are what the image and the droplet's disk have against each other.
-// What DigitalOcean calls a gigabyte of disk has been a gibibyte in practice, so
-// only what is too large either way is a fault; see Cautions for the rest.
+// DigitalOcean says gigabytes and gives the unit "gib" (the API's disk_info), so
+// only what is too large for gibibytes is a fault; see Cautions for the rest.
 func imageFaults(t Target) []Fault {
 	disk := int64(t.Droplet.DiskGB)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -223,7 +224,7 @@ func (w *watcher) tell(one *waiter, seen sight, status string, err error) {
 			one.end(outcome{seen, err})
 			return
 		}
-		one.say(fmt.Sprintf("waiting for %s (%s)", one.what, status))
+		one.say(fmt.Sprintf("waiting for %s (%s)", one.what, strings.ToLower(status)))
 		one.saw(status)
 	}
 	if !w.client.clock.Now().Before(one.deadline) {
