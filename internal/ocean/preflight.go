@@ -162,9 +162,9 @@ func cautionsOf(t Target) []Fault {
 	var cautions []Fault
 	d := t.Droplet
 	if d.ImageType != "" && d.ImageType != "custom" {
-		system := "an image of DigitalOcean's"
+		system := "a " + d.ImageType + " image"
 		if d.ImageDistribution != "" {
-			system = d.ImageDistribution
+			system += " (" + d.ImageDistribution + ")"
 		}
 		cautions = append(cautions, Fault{
 			What: "has never run a custom image, it runs " + system + "; DigitalOcean's documentation asks for the same operating system family when rebuilding",

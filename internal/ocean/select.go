@@ -94,7 +94,7 @@ func ids(droplets []Droplet) string {
 // didYouMean is a half sentence that names the nearest known word; empty if none
 // is near.
 func didYouMean(word string, known []string) string {
-	best, distance := "", 1+max(1, len(word)/3)
+	best, distance := "", min(len(word), 1+max(2, len(word)/3))
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < distance {
 			best, distance = k, d

@@ -141,8 +141,9 @@ type waiter struct {
 	said   string // the phase told last
 	misses int    // how often it was not there
 
-	mu   sync.Mutex
-	last string // the status seen last
+	mu      sync.Mutex
+	last    string // the status seen last
+	failure error  // why there is no newer one
 }
 
 // sight is what was seen of an image or an action; one of them is set.
@@ -158,7 +159,7 @@ type outcome struct {
 
 func newWaiter(what string, timeout time.Duration, fix string) *waiter {
 	return &waiter{
-		what: what, fix: fix, timeout: timeout, last: "not seen yet",
+		what: what, fix: fix, timeout: timeout, last: "in an unknown state",
 		phases: make(chan string, 1), done: make(chan outcome, 1),
 	}
 }
@@ -193,11 +194,22 @@ func (o *waiter) missed() int {
 func (o *waiter) saw(status string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.last = strings.ToLower(status)
+	o.last, o.failure = strings.ToLower(status), nil
 }
 
+// unanswered notes that the status could not be seen this time.
+func (o *waiter) unanswered(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failure = err
+}
+
+// seen is the status seen last, and why there is no newer one.
 func (o *waiter) seen() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.failure != nil {
+		return fmt.Sprintf("%s (the API did not answer the last time: %v)", o.last, o.failure)
+	}
 	return o.last
 }

@@ -216,6 +216,7 @@ func (w *watcher) tell(one *waiter, seen sight, status string, err error) {
 		one.say(fmt.Sprintf("waiting for %s (not listed yet)", one.what))
 	case transient(err):
 		one.say(fmt.Sprintf("waiting for %s (the API does not answer, asking again: %v)", one.what, err))
+		one.unanswered(err)
 	case err != nil:
 		one.end(outcome{err: fmt.Errorf("wait for %s: %w", one.what, err)})
 		return

@@ -113,10 +113,12 @@ func (Step) Name() string { return "prune" }
 // to be deleted.
 func (s Step) Run(ctx context.Context, tell event.Teller, in In) (Out, error) {
 	var out Out
-	failures := []error{
-		s.images(ctx, tell, in, &out),
-		s.objects(ctx, tell, in, &out),
-		s.uploads(ctx, tell, &out),
+	failures := []error{s.images(ctx, tell, in, &out)}
+	if ctx.Err() == nil {
+		failures = append(failures, s.objects(ctx, tell, in, &out))
+	}
+	if ctx.Err() == nil {
+		failures = append(failures, s.uploads(ctx, tell, &out))
 	}
 	if err := errors.Join(failures...); err != nil {
 		return out, fmt.Errorf("%w\n%s", err, "(deleted all the same: "+out.gone()+"; run prune again for the rest)")
@@ -147,6 +149,9 @@ func (s Step) DryRun(ctx context.Context, in In) (Out, string, error) {
 func (s Step) images(ctx context.Context, tell event.Teller, in In, out *Out) error {
 	var failures []error
 	for _, v := range Decide(in) {
+		if ctx.Err() != nil {
+			return errors.Join(append(failures, fmt.Errorf("prune images of server %s: %w", in.Server, context.Cause(ctx)))...)
+		}
 		if v.Delete {
 			tell.Phase("deleting image %s (%d): %s", v.Image.Name, v.Image.ID, v.Reason)
 			if err := s.Ocean.DeleteImage(ctx, v.Image.ID); err != nil {
