@@ -25,6 +25,7 @@ import (
 //	                              lines KEY=VALUE as systemctl show prints them
 //	== failed USER NAME           a failed unit, likewise
 //	== journal                    of the unit before it: lines of journalctl -o json
+//	== restarted                  lines NAME COUNT: services that were restarted
 //	== jobs, loaded, host-keys, note      lines
 //	== end
 //
@@ -80,6 +81,13 @@ func Render(s State) []byte {
 	}
 	units("unit", s.Units)
 	units("failed", s.Failed)
+	if len(s.Restarted) > 0 {
+		var lines []string
+		for _, u := range s.Restarted {
+			lines = append(lines, u.Name+" "+strconv.Itoa(u.Restarts))
+		}
+		section("restarted", lines...)
+	}
 	lists := []struct {
 		header string
 		lines  []string
@@ -120,6 +128,8 @@ func Parse(answer []byte, req Request) (State, error) {
 			if last != nil {
 				last.Journal = messages(sec.body)
 			}
+		case "restarted":
+			s.Restarted, err = restarted(sec.body, req.AllowFailed)
 		case "jobs":
 			s.Jobs = sec.body
 		case "loaded":

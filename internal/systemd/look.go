@@ -110,7 +110,7 @@ func Script(req Request) (string, error) {
 	for _, u := range req.Units {
 		b.WriteString("wanted " + quote(u) + "\n")
 	}
-	b.WriteString("failed\nloaded\njobs\n")
+	b.WriteString("failed\nloaded\nrestarted\njobs\n")
 	for _, user := range slices.Sorted(maps.Keys(req.UserUnits)) {
 		b.WriteString("user_manager " + quote(user) + "\n")
 		for _, u := range req.UserUnits[user] {

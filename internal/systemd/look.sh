@@ -88,6 +88,23 @@ journal() {
   fi
 }
 
+# restarted counts for all services of the system, wanted or not.
+restarted() {
+  head_of restarted
+  id='' count=0
+  { systemctl show -p Id,NRestarts '*.service' 2>/dev/null; echo; } |
+    while IFS= read -r line; do
+      case $line in
+        Id=*) id=${line#Id=} ;;
+        NRestarts=*) count=${line#NRestarts=} ;;
+        '')
+          if [ "$count" != 0 ]; then printf ' %s %s\n' "$id" "$count"; fi
+          count=0
+          ;;
+      esac
+    done
+}
+
 jobs() {
   head_of jobs
   systemctl list-jobs --plain --no-legend --full 2>/dev/null |

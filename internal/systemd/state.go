@@ -47,6 +47,9 @@ type State struct {
 	// Failed are all failed units of the system and of the users that were asked
 	// for. Allowed is set as the Request says.
 	Failed []release.Unit
+	// Restarted are the system's services that systemd has restarted since the boot;
+	// of their fields Name, Restarts and Allowed are set.
+	Restarted []release.Unit
 	// Jobs are the jobs that are waiting or running, as systemctl list-jobs names
 	// them ("nginx.service start running"); only while the system is starting.
 	Jobs []string

@@ -67,6 +67,21 @@ func appendUnit(list []release.Unit, names string, body, allowed []string) ([]re
 	return list, &list[len(list)-1], nil
 }
 
+func restarted(body, allowed []string) ([]release.Unit, error) {
+	var out []release.Unit
+	for _, line := range body {
+		name, count, _ := strings.Cut(line, " ")
+		n, err := number(strings.TrimSpace(count))
+		if err != nil {
+			return nil, fmt.Errorf("restarts of unit %s: %w", name, err)
+		}
+		u := release.Unit{Name: name, Restarts: n}
+		u.Allowed = isAllowed(u, allowed)
+		out = append(out, u)
+	}
+	return out, nil
+}
+
 // number reads systemd's numbers; a unit without a process has none.
 func number(value string) (int, error) {
 	if value == "" || value == "[not set]" {
