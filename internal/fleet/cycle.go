@@ -16,3 +16,6 @@ func (c Cycle) Next(after time.Time) (time.Time, error) {
 	}
 	return schedule.Next(after), nil
 }
+
+// Std is the duration as the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }

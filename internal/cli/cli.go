@@ -1,0 +1,139 @@
+// Package cli is the front end of the terminal: flags in, a use case done, an
+// exit code out.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/versatus/snowdrop/internal/connect"
+	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/report"
+)
+
+// The exit codes.
+const (
+	ExitDone       = 0
+	ExitFailed     = 1
+	ExitUsage      = 2 // wrong use or configuration
+	ExitRolledBack = 3 // failed, and every server that failed runs its former release
+	ExitCancelled  = 130
+)
+
+// IO is what a command reads and writes.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Getenv reads the environment.
+	Getenv func(string) string
+}
+
+// Run runs a command line (without the program's name) and returns its exit code.
+func Run(ctx context.Context, args []string, stdio IO) int {
+	root := newRoot(stdio)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		explain(stdio, err)
+	}
+	return exitCode(ctx, err)
+}
+
+// newRoot makes the command tree.
+func newRoot(stdio IO) *cobra.Command {
+	a := &app{io: stdio}
+	root := &cobra.Command{
+		Use:   "snowdrop",
+		Short: "NixOS on DigitalOcean: build, upload, rebuild, verify, prune",
+		Long: `snowdrop turns a Nix flake into running DigitalOcean droplets: it builds a NixOS
+image for each server of snowdrop.yaml, uploads it, rebuilds the droplets with it,
+proves over SSH that the new system started, and deletes what is no longer needed.
+
+Exit codes: 0 done; 1 failed; 2 wrong use or configuration; 3 failed and rolled
+back; 130 cancelled.`,
+		Version:       connect.Version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(stdio.In)
+	root.SetOut(stdio.Out)
+	root.SetErr(stdio.Err)
+	root.SetVersionTemplate("snowdrop {{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w\nSee '%s --help'", err, c.CommandPath())}
+	})
+	root.PersistentFlags().StringVarP(&a.config, "config", "c", "snowdrop.yaml", "the fleet file")
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show every line of the programs that are run")
+	root.AddGroup(
+		&cobra.Group{ID: groupDeploy, Title: "Deploy:"},
+		&cobra.Group{ID: groupLook, Title: "Look:"},
+		&cobra.Group{ID: groupStart, Title: "Start and try:"},
+	)
+	root.AddCommand(
+		a.deployCommand(), a.buildCommand(), a.rebuildCommand(), a.rollbackCommand(), a.pruneCommand(),
+		a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.schemaCommand(),
+		a.initCommand(), a.demoCommand(), a.labCommand(),
+	)
+	return root
+}
+
+const (
+	groupDeploy = "deploy"
+	groupLook   = "look"
+	groupStart  = "start"
+)
+
+// usageError is an error of the person who typed the command.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// shownError is an error that a report has already shown in full.
+type shownError struct{ error }
+
+func (e shownError) Unwrap() error { return e.error }
+
+// explain writes an error for a person; one that the report has shown in full
+// gets a single line.
+func explain(stdio IO, err error) {
+	text := connect.Secrets(stdio.Getenv).String(err.Error())
+	_, _ = fmt.Fprintf(stdio.Err, "snowdrop: %s\n", text)
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var failed *deploy.FailedError
+	var usage usageError
+	var faults fleet.Errors
+	switch {
+	case err == nil:
+		return ExitDone
+	case ctx.Err() != nil:
+		return ExitCancelled
+	case errors.As(err, &failed) && failed.RolledBack():
+		return ExitRolledBack
+	case errors.As(err, &usage), errors.As(err, &faults):
+		return ExitUsage
+	default:
+		return ExitFailed
+	}
+}
+
+// app is what the commands share.
+type app struct {
+	io      IO
+	config  string
+	verbose bool
+	json    bool
+}
+
+// options are how reports and tables are written to standard output.
+func (a *app) options() (report.Options, bool) {
+	o, live := report.Detect(a.io.Out, a.io.Getenv)
+	o.Verbose = a.verbose
+	return o, live
+}

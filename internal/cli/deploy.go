@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/versatus/snowdrop/internal/deploy"
+)
+
+func (a *app) deployCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:     "deploy [SERVER]...",
+		Short:   "Build, upload, rebuild, verify, prune: bring servers to what the flake says",
+		GroupID: groupDeploy,
+		Long: `Brings the servers (all of the fleet, without arguments) to what the flake says:
+builds an image for each, uploads it, rebuilds the droplets with it batch by batch,
+writes their files, verifies over SSH that the new system runs well, and deletes the
+images that nothing needs any more. What is already as it should be is left alone,
+so a run that was cut off is continued by running it again.
+
+A rebuild wipes the droplet's disk. Volumes and the IP addresses survive.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.plannedRun(c.Context(), &f, args,
+				func(ctx context.Context, d *deploy.Deployer) (*deploy.Plan, error) { return d.Plan(ctx, f.request(args)) },
+				func(ctx context.Context, d *deploy.Deployer, p *deploy.Plan) error {
+					_, err := d.Deploy(ctx, p)
+					return err //nolint:wrapcheck // the use case says what it did
+				})
+		},
+	}
+	f.addRun(a, c)
+	f.addYes(c)
+	c.Flags().BoolVar(&f.force, "force", false, "let an older revision replace a newer one")
+	return c
+}
+
+func (a *app) buildCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:     "build [SERVER]...",
+		Short:   "Build images and make DigitalOcean import them; touches no droplet",
+		GroupID: groupDeploy,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.run(f, args, func(s *session) error {
+				plan, err := s.deployer.Plan(c.Context(), f.request(args))
+				if err != nil {
+					return err //nolint:wrapcheck // the use case says what it did
+				}
+				_, err = s.deployer.Build(c.Context(), plan)
+				return shown(err)
+			})
+		},
+	}
+	f.addRun(a, c)
+	return c
+}
+
+func (a *app) rebuildCommand() *cobra.Command {
+	var f runFlags
+	var image int
+	c := &cobra.Command{
+		Use:     "rebuild SERVER...",
+		Short:   "Rebuild droplets with the image that their record names; builds nothing",
+		GroupID: groupDeploy,
+		Long: `Rebuilds all droplets of the servers with the custom image that the record names
+(or --image), batch by batch, writes their files and verifies them: for a droplet
+that was changed by hand, or is broken.`,
+		Args: needServers(&f),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.plannedRun(c.Context(), &f, args,
+				func(ctx context.Context, d *deploy.Deployer) (*deploy.Plan, error) {
+					return d.PlanRebuild(ctx, f.request(args), image)
+				},
+				func(ctx context.Context, d *deploy.Deployer, p *deploy.Plan) error {
+					_, err := d.Rebuild(ctx, "rebuild", p)
+					return err //nolint:wrapcheck // the use case says what it did
+				})
+		},
+	}
+	f.addRun(a, c)
+	f.addYes(c)
+	c.Flags().IntVar(&image, "image", 0, "id of another custom image of the server (see 'snowdrop status')")
+	return c
+}
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:     "rollback SERVER...",
+		Short:   "Go back to the release before: rebuild with its image and verify",
+		GroupID: groupDeploy,
+		Args:    needServers(&f),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.plannedRun(c.Context(), &f, args,
+				func(ctx context.Context, d *deploy.Deployer) (*deploy.Plan, error) {
+					return d.PlanRollback(ctx, f.request(args))
+				},
+				func(ctx context.Context, d *deploy.Deployer, p *deploy.Plan) error {
+					_, err := d.Rebuild(ctx, "rollback", p)
+					return err //nolint:wrapcheck // the use case says what it did
+				})
+		},
+	}
+	f.addRun(a, c)
+	f.addYes(c)
+	return c
+}
+
+func (a *app) pruneCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:     "prune [SERVER]...",
+		Short:   "Delete custom images, objects and stale uploads that nothing needs",
+		GroupID: groupDeploy,
+		Long: `Deletes the servers' custom images beyond the newest 'keep', objects that were left
+in the Space, and uploads that were never finished. Never an image that a droplet of
+the account runs from, that a record names as the way back, or that snowdrop did not
+make. --dry-run says what would go, and why the rest stays.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.run(f, args, func(s *session) error {
+				plan, err := s.deployer.PlanPrune(c.Context(), f.request(args))
+				if err != nil {
+					return err //nolint:wrapcheck // the use case says what it did
+				}
+				question := fmt.Sprintf("Custom images of %s that nothing needs will be deleted (see 'snowdrop prune --dry-run').", serverNames(plan))
+				if err := s.confirm(c.Context(), &f, question); err != nil {
+					return err
+				}
+				_, err = s.deployer.Prune(c.Context(), plan)
+				return shown(err)
+			})
+		},
+	}
+	f.addRun(a, c)
+	f.addYes(c)
+	return c
+}
+
+// needServers demands that servers are named: what the command does to all of a
+// fleet is too much to be said by leaving something out.
+func needServers(f *runFlags) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args)+len(f.servers) == 0 && f.cycle == "" {
+			return usageError{fmt.Errorf("%s: name the servers, or --cycle", c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// run opens a session, does something with it, and closes it.
+func (a *app) run(f runFlags, args []string, do func(*session) error) error {
+	s, err := a.open(f.request(args))
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return do(s)
+}
+
+// plannedRun plans, asks before disks are wiped, and carries the plan out.
+func (a *app) plannedRun(ctx context.Context, f *runFlags, args []string, plan func(context.Context, *deploy.Deployer) (*deploy.Plan, error),
+	do func(context.Context, *deploy.Deployer, *deploy.Plan) error,
+) error {
+	return a.run(*f, args, func(s *session) error {
+		p, err := plan(ctx, s.deployer)
+		if err != nil {
+			return err
+		}
+		if len(p.Wiped()) > 0 {
+			if err := s.confirm(ctx, f, wipeQuestion(p)); err != nil {
+				return err
+			}
+		}
+		return shown(do(ctx, s.deployer, p))
+	})
+}
+
+// shown marks an error that the report has told in full.
+func shown(err error) error {
+	if err == nil {
+		return nil
+	}
+	return shownError{err}
+}
+
+// wipeQuestion says what a rebuild destroys and what survives.
+func wipeQuestion(p *deploy.Plan) string {
+	var b strings.Builder
+	wiped := p.Wiped()
+	_, _ = fmt.Fprintf(&b, "The disk of %d droplet(s) will be wiped:\n", len(wiped))
+	for _, s := range p.Servers {
+		for _, d := range s.Wiped() {
+			_, _ = fmt.Fprintf(&b, "  %-12s %s (%d), %s; survive: its addresses", s.Server.Name, d.Name, d.ID, d.IPv4)
+			if len(d.Volumes) > 0 {
+				_, _ = fmt.Fprintf(&b, ", %d volume(s)", len(d.Volumes))
+			}
+			b.WriteByte('\n')
+		}
+	}
+	b.WriteString("Everything else on those disks is lost and cannot be brought back.")
+	return b.String()
+}
+
+func serverNames(p *deploy.Plan) string {
+	names := make([]string, len(p.Servers))
+	for i, s := range p.Servers {
+		names[i] = s.Server.Name
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/report"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:     "verify [SERVER]...",
+		Short:   "Look over SSH whether droplets run what their record says, and run well",
+		GroupID: groupLook,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.run(f, args, func(s *session) error {
+				plan, err := s.deployer.PlanVerify(c.Context(), f.request(args))
+				if err != nil {
+					return err //nolint:wrapcheck // the use case says what it did
+				}
+				_, err = s.deployer.Verify(c.Context(), plan)
+				return shown(err)
+			})
+		},
+	}
+	f.addSelect(a, c)
+	a.addJSON(c, "tell what happens as JSON, one event a line")
+	return c
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:     "status [SERVER]...",
+		Short:   "Show what every server runs, since when, and what differs from its record",
+		GroupID: groupLook,
+		Long: `Shows every server: revision, image, droplets, when they were verified, and where
+what a droplet runs differs from what the record says. Asks DigitalOcean and the
+Space, not the droplets ('snowdrop verify' does).`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.run(f, args, func(s *session) error {
+				status, err := s.deployer.Status(c.Context(), f.request(args))
+				if err != nil {
+					return err //nolint:wrapcheck // the use case says what it did
+				}
+				if a.json {
+					return a.printJSON(status)
+				}
+				a.printStatus(status, time.Now())
+				return nil
+			})
+		},
+	}
+	f.addSelect(a, c)
+	a.addJSON(c, "print the status as JSON")
+	return c
+}
+
+func (a *app) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Print the JSON Schema of snowdrop.yaml, for editors",
+		GroupID: groupLook,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			schema, err := fleet.Schema()
+			if err != nil {
+				return fmt.Errorf("make the schema: %w", err)
+			}
+			_, err = a.io.Out.Write(schema)
+			return err //nolint:wrapcheck // standard output says it all
+		},
+	}
+}
+
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.io.Out)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// printStatus writes a row a droplet, and below the table what needs a person.
+func (a *app) printStatus(status []deploy.ServerStatus, now time.Time) {
+	o, _ := a.options()
+	var rows [][]string
+	for _, s := range status {
+		rows = append(rows, statusRows(s, now)...)
+	}
+	report.Table(a.io.Out, []string{"SERVER", "STATE", "REVISION", "IMAGE", "DROPLET", "ADDRESS", "VERIFIED", "VOLUMES", "NEXT"}, rows, o)
+	for _, s := range status {
+		if s.Fault != "" {
+			_, _ = fmt.Fprintf(a.io.Out, "\n%s: %s\n", s.Name, s.Fault)
+		}
+		if s.Record != nil && s.Record.Failure != "" {
+			_, _ = fmt.Fprintf(a.io.Out, "\n%s: the last release ended as %s: %s\n", s.Name, s.Record.Outcome, s.Record.Failure)
+		}
+		for _, d := range s.Droplets {
+			if d.Drift != "" {
+				_, _ = fmt.Fprintf(a.io.Out, "\n%s/%s: %s\n", s.Name, d.Name, d.Drift)
+			}
+		}
+	}
+}
+
+func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
+	state, revision, image := "not released", "", ""
+	if r := s.Record; r != nil {
+		state, revision, image = string(r.Outcome), report.Short(r.Revision), report.ShortImage(r.CustomImage.Name)
+	}
+	next := ""
+	if !s.Next.IsZero() {
+		next = s.Next.Format("Mon 2 Jan 15:04")
+	}
+	if len(s.Droplets) == 0 {
+		return [][]string{{s.Name, state, revision, image, "", "", "", "", next}}
+	}
+	var rows [][]string
+	for i, d := range s.Droplets {
+		row := []string{"", "", "", "", d.Name, d.IPv4, verifiedWords(d, now), volumeWords(d), ""}
+		if i == 0 {
+			row[0], row[1], row[2], row[3], row[8] = s.Name, state, revision, image, next
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func verifiedWords(d deploy.DropletStatus, now time.Time) string {
+	switch {
+	case d.Drift != "":
+		return "drift"
+	case d.VerifiedAt.IsZero():
+		return "never"
+	default:
+		return report.Duration(now.Sub(d.VerifiedAt).Round(time.Second)) + " ago"
+	}
+}
+
+// volumeWords says what of a droplet would survive a rebuild beside its addresses.
+func volumeWords(d deploy.DropletStatus) string {
+	if len(d.Volumes) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d survive", len(d.Volumes))
+}

@@ -1,0 +1,198 @@
+// Package connect makes the clients of the outside systems from a fleet file and
+// the environment: the one place where both front ends get them from.
+package connect
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/nix"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/redact"
+	"github.com/versatus/snowdrop/internal/remote"
+	"github.com/versatus/snowdrop/internal/space"
+)
+
+// The environment variables that are read. Where two names stand, the first one
+// that is set counts: the others are those that doctl and terraform know.
+const (
+	EnvToken       = "DIGITALOCEAN_ACCESS_TOKEN"
+	EnvTokenOther  = "DIGITALOCEAN_TOKEN"
+	EnvAPIURL      = "DIGITALOCEAN_API_URL"
+	EnvSpaceKey    = "SPACES_ACCESS_KEY_ID"
+	EnvSpaceSecret = "SPACES_SECRET_ACCESS_KEY" //nolint:gosec // the variable's name
+	EnvSpaceURL    = "SPACES_ENDPOINT_URL"
+	EnvPoll        = "SNOWDROP_POLL"
+)
+
+// Options are what the fleet file does not say.
+type Options struct {
+	// Getenv reads the environment.
+	Getenv func(string) string
+	// Sink takes the events; what it gets is redacted.
+	Sink event.Sink
+	// Nix replaces the nix program, as in the demo where there is none.
+	Nix deploy.Nix
+	// RunURL is where the run can be watched; it goes into the records.
+	RunURL string
+	// LogDir is where full logs of nix are kept; empty means a place under the
+	// user's cache folder.
+	LogDir string
+}
+
+// Outside are the clients of one run.
+type Outside struct {
+	Ocean  *ocean.Client
+	Space  *space.Client
+	SSH    *remote.Dialer
+	Nix    *nix.Client
+	Redact *redact.Redactor
+	Clock  ocean.Clock
+}
+
+// Connect makes the clients; it does not speak to anybody yet. An error lists
+// everything that is missing, with the name of the variable to set.
+func Connect(f *fleet.Fleet, o Options) (*Outside, error) {
+	out := &Outside{Redact: Secrets(o.Getenv), Clock: ocean.RealClock()}
+	var faults []error
+	var err error
+	if out.Ocean, err = Ocean(o.Getenv); err != nil {
+		faults = append(faults, err)
+	}
+	if out.Space, err = openSpace(f, o.Getenv); err != nil {
+		faults = append(faults, err)
+	}
+	if out.SSH, err = remote.New(remote.Config{Env: o.Getenv}); err != nil {
+		faults = append(faults, fmt.Errorf("prepare SSH: %w", err))
+	}
+	out.Nix = Nix(f, o.LogDir)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Deployer makes a Deployer for a fleet.
+func (o *Outside) Deployer(f *fleet.Fleet, opt Options) *deploy.Deployer {
+	config := deploy.Config{
+		Fleet: f, Nix: o.Nix, Space: o.Space, Ocean: o.Ocean, SSH: o.SSH,
+		Sink: o.Redact.Sink(opt.Sink), Clock: o.Clock, Getenv: opt.Getenv, RunURL: opt.RunURL,
+	}
+	if opt.Nix != nil {
+		config.Nix = opt.Nix
+	}
+	return deploy.New(config)
+}
+
+// Ocean makes the client of DigitalOcean's API alone.
+func Ocean(getenv func(string) string) (*ocean.Client, error) {
+	token := first(getenv, EnvToken, EnvTokenOther)
+	if token == "" {
+		return nil, fmt.Errorf("no DigitalOcean token: set %s (or %s) to a token of DigitalOcean's control panel, API → Tokens", EnvToken, EnvTokenOther)
+	}
+	poll, err := pollInterval(getenv)
+	if err != nil {
+		return nil, err
+	}
+	client, err := ocean.New(ocean.Config{Token: token, BaseURL: getenv(EnvAPIURL), UserAgent: "snowdrop/" + Version(), Poll: poll})
+	if err != nil {
+		return nil, fmt.Errorf("prepare the DigitalOcean client: %w", err)
+	}
+	return client, nil
+}
+
+// pollInterval is the first wait between two looks at what is being waited for.
+func pollInterval(getenv func(string) string) (time.Duration, error) {
+	text := getenv(EnvPoll)
+	if text == "" {
+		return 0, nil
+	}
+	poll, err := time.ParseDuration(text)
+	if err != nil || poll <= 0 {
+		return 0, fmt.Errorf("%s=%q is not a duration such as 2s", EnvPoll, text)
+	}
+	return poll, nil
+}
+
+func openSpace(f *fleet.Fleet, getenv func(string) string) (*space.Client, error) {
+	var missing []string
+	for _, name := range []string{EnvSpaceKey, EnvSpaceSecret} {
+		if getenv(name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("no keys for the Space %s: set %s to a key pair of DigitalOcean's control panel, Spaces → Access Keys",
+			f.Space.Bucket, strings.Join(missing, " and "))
+	}
+	endpoint := getenv(EnvSpaceURL)
+	if endpoint == "" {
+		endpoint = f.Space.URL()
+	}
+	client, err := space.New(space.Config{
+		Bucket: f.Space.Bucket, Region: f.Space.Region, Endpoint: endpoint, Prefix: f.Space.Prefix,
+		AccessKey: getenv(EnvSpaceKey), SecretKey: getenv(EnvSpaceSecret),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare the Space %s: %w", f.Space.Bucket, err)
+	}
+	return client, nil
+}
+
+// Nix makes the client of the nix program. Without a logDir, logs are kept under
+// the user's cache folder, or a temporary one.
+func Nix(f *fleet.Fleet, logDir string) *nix.Client {
+	if logDir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			cache = os.TempDir()
+		}
+		logDir = filepath.Join(cache, "snowdrop", "logs")
+	}
+	return nix.New(nix.Config{Options: f.Nix.Options, Builders: f.Nix.Builders, LogDir: logDir, Dir: filepath.Dir(f.Path)})
+}
+
+// Secrets makes a redactor that knows every credential of the environment.
+func Secrets(getenv func(string) string) *redact.Redactor {
+	r := redact.New()
+	for _, name := range []string{EnvToken, EnvTokenOther, EnvSpaceSecret, EnvSpaceKey, remote.EnvPrivateKey, "GITHUB_TOKEN"} {
+		r.Add(getenv(name))
+	}
+	return r
+}
+
+// Version is the version that the binary was built as: a tag, a commit, or
+// "devel".
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}
+
+func first(getenv func(string) string, names ...string) string {
+	for _, name := range names {
+		if v := getenv(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+

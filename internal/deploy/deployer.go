@@ -1,0 +1,82 @@
+// Package deploy holds the use cases: Plan, Deploy, Build, Rebuild, Rollback,
+// Verify, Prune, Status. It composes the steps and decides their order; each
+// front end calls it with the same requests.
+package deploy
+
+import (
+	"context"
+	"time"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/nix"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/steps"
+	"github.com/versatus/snowdrop/steps/build"
+	"github.com/versatus/snowdrop/steps/prune"
+	"github.com/versatus/snowdrop/steps/rebuild"
+	"github.com/versatus/snowdrop/steps/upload"
+	"github.com/versatus/snowdrop/steps/verify"
+)
+
+// Nix is what the use cases need of Nix beside what the build step needs.
+type Nix interface {
+	build.Nix
+	Metadata(ctx context.Context, flake string) (nix.Metadata, error)
+	Closure(ctx context.Context, path string) ([]nix.PathInfo, error)
+}
+
+// Ocean is what the use cases need of DigitalOcean.
+type Ocean interface {
+	upload.Ocean
+	rebuild.Ocean
+	prune.Ocean
+	CustomImages(ctx context.Context) ([]ocean.Image, error)
+	Droplets(ctx context.Context) ([]ocean.Droplet, error)
+	Transfer(ctx context.Context, imageID int, regions []string, timeout time.Duration, phase func(string)) (ocean.Image, error)
+}
+
+// Space is what the use cases need of the Space.
+type Space interface {
+	upload.Space
+	prune.Space
+	Get(ctx context.Context, key string) ([]byte, error)
+	Put(ctx context.Context, key string, data []byte, contentType string) error
+}
+
+// Clock is the time, so that tests do not wait for it.
+type Clock interface {
+	Now() time.Time
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Config is all that a Deployer works with.
+type Config struct {
+	Fleet *fleet.Fleet
+	Nix   Nix
+	Space Space
+	Ocean Ocean
+	SSH   verify.Dialer
+	Sink  event.Sink
+	Clock Clock
+	// Getenv reads the secrets that the fleet's files come from.
+	Getenv func(string) string
+	// RunURL is where the run can be watched; it goes into the records.
+	RunURL string
+}
+
+// Deployer carries out the use cases on one fleet.
+type Deployer struct {
+	Config
+	records *release.Store
+}
+
+// New makes a Deployer.
+func New(c Config) *Deployer {
+	return &Deployer{Config: c, records: release.NewStore(objects{c.Space})}
+}
+
+func (d *Deployer) steps(dryRun bool) steps.Run {
+	return steps.Run{Sink: d.Sink, Now: d.Clock.Now, DryRun: dryRun}
+}

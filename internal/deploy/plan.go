@@ -1,0 +1,297 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/nix"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/steps"
+	"github.com/versatus/snowdrop/steps/build"
+	"github.com/versatus/snowdrop/steps/provision"
+)
+
+// Request says which servers a use case is for.
+type Request struct {
+	// Servers are names; none means all of the fleet, or of the cycle.
+	Servers []string
+	// Cycle takes only the servers of that cycle.
+	Cycle string
+	// DryRun changes nothing and says what would be done.
+	DryRun bool
+	// Force replaces a newer revision by an older one.
+	Force bool
+}
+
+// Plan is what every server should run, what it runs, and what to do about it.
+type Plan struct {
+	Request
+	// Revision is the flake's git revision; empty for a tree that is not
+	// committed. RevisionTime is its commit's time.
+	Revision     string
+	RevisionTime time.Time
+	Servers      []ServerPlan
+	world        world
+}
+
+// ServerPlan is one server's part of a Plan.
+type ServerPlan struct {
+	Server   fleet.Server
+	Droplets []ocean.Droplet
+	// Revision is the one that the server is brought to; see Plan.Revision.
+	Revision     string
+	RevisionTime time.Time
+	// Record is what is known of the server so far; nil if it was never released.
+	Record *release.Record
+	// Want is what the flake says, known from evaluation alone.
+	Want build.Built
+	// Image is the custom image of Want, if DigitalOcean has it already.
+	Image *ocean.Image
+	// Todo is what each of Droplets needs, in their order.
+	Todo []Todo
+}
+
+// Todo is what a droplet needs.
+type Todo int
+
+// What a droplet can need. A droplet that was rebuilt with the wanted image but
+// never verified, as after a run that was cut off, is only verified: a rebuild
+// would wipe it for nothing.
+const (
+	Nothing Todo = iota
+	VerifyOnly
+	RebuildIt
+)
+
+// Pending are the droplets that need anything at all, in rollout order.
+func (p ServerPlan) Pending() []ocean.Droplet {
+	var pending []ocean.Droplet
+	for i, d := range p.Droplets {
+		if p.Todo[i] != Nothing {
+			pending = append(pending, d)
+		}
+	}
+	return pending
+}
+
+// Wiped are the droplets whose disk a rebuild will wipe.
+func (p ServerPlan) Wiped() []ocean.Droplet {
+	var wiped []ocean.Droplet
+	for i, d := range p.Droplets {
+		if p.Todo[i] == RebuildIt {
+			wiped = append(wiped, d)
+		}
+	}
+	return wiped
+}
+
+// Wiped are all droplets of the plan whose disk a rebuild will wipe.
+func (p Plan) Wiped() []ocean.Droplet {
+	var wiped []ocean.Droplet
+	for _, s := range p.Servers {
+		wiped = append(wiped, s.Wiped()...)
+	}
+	return wiped
+}
+
+// world is what the outside said when the plan was made: one list each.
+type world struct {
+	droplets []ocean.Droplet
+	images   []ocean.Image
+	records  map[string]*release.Record
+}
+
+// Plan finds out what to do and changes nothing. Everything that would keep it
+// from working is found here, for all servers at once: unknown droplets, ones
+// that cannot be rebuilt, secrets that are not there, a newer revision.
+func (d *Deployer) Plan(ctx context.Context, req Request) (*Plan, error) {
+	servers, err := d.Fleet.Select(req.Servers, req.Cycle)
+	if err != nil {
+		return nil, fmt.Errorf("choose servers: %w", err)
+	}
+	return steps.Do(ctx, d.steps(false), event.Subject{}, planning{d, servers}, req)
+}
+
+// planning is Plan as a step, so that it is shown like the others.
+type planning struct {
+	d       *Deployer
+	servers []fleet.Server
+}
+
+// Name implements steps.Step.
+func (planning) Name() string { return "plan" }
+
+// Run implements steps.Step.
+func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Plan, error) {
+	var (
+		built build.Out
+		meta  nix.Metadata
+		now   world
+	)
+	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(p.servers), "server"))
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		meta, err = p.d.Nix.Metadata(gctx, p.d.Fleet.Flake)
+		return wrap(err, "read the flake's revision")
+	})
+	group.Go(func() (err error) {
+		built, _, err = build.Step{Nix: p.d.Nix}.DryRun(gctx, buildInput(p.servers))
+		return wrap(err, "evaluate")
+	})
+	group.Go(func() (err error) {
+		now, err = p.d.look(gctx, p.servers)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err //nolint:wrapcheck // each part has said what it was doing
+	}
+	plan := &Plan{Request: req, Revision: meta.Revision, RevisionTime: meta.LastModified, world: now}
+	if meta.Dirty {
+		tell.Warn("the flake has changes that are not committed: the records will name no revision")
+		plan.Revision = ""
+	}
+	var faults []error
+	for _, server := range p.servers {
+		one, err := plan.server(server, built.Servers[server.Name])
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		plan.Servers = append(plan.Servers, one)
+	}
+	faults = append(faults, p.d.preflight(plan)...)
+	return plan, errors.Join(faults...)
+}
+
+// look asks the outside what there is: one list of droplets, one of images, and
+// a record for each server, side by side.
+func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, error) {
+	w := world{records: map[string]*release.Record{}}
+	records := make([]*release.Record, len(servers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	group.Go(func() (err error) {
+		w.droplets, err = d.Ocean.Droplets(ctx)
+		return wrap(err, "list droplets")
+	})
+	group.Go(func() (err error) {
+		w.images, err = d.Ocean.CustomImages(ctx)
+		return wrap(err, "list custom images")
+	})
+	for i, s := range servers {
+		group.Go(func() (err error) {
+			records[i], err = d.records.Current(ctx, s.Name)
+			return wrap(err, "server %s", s.Name)
+		})
+	}
+	err := group.Wait()
+	for i, s := range servers {
+		w.records[s.Name] = records[i]
+	}
+	return w, err //nolint:wrapcheck // each part has said what it was doing
+}
+
+// server plans one server.
+func (p *Plan) server(s fleet.Server, want build.Built) (ServerPlan, error) {
+	droplets, err := ocean.Select(p.world.droplets, s.Droplets.Names, s.Droplets.Tag)
+	if err != nil {
+		return ServerPlan{}, fmt.Errorf("server %s: %w", s.Name, err)
+	}
+	one := ServerPlan{
+		Server: s, Droplets: droplets, Revision: p.Revision, RevisionTime: p.RevisionTime,
+		Record: p.world.records[s.Name], Want: want,
+	}
+	one.Image = imageOf(p.world.images, s.Name, want.Hash)
+	for _, droplet := range droplets {
+		one.Todo = append(one.Todo, todo(one.Record, droplet, one.Image))
+	}
+	return one, nil
+}
+
+// imageOf finds the available custom image of a server with a store hash.
+func imageOf(images []ocean.Image, server, hash string) *ocean.Image {
+	for i := range images {
+		if images[i].Name == ocean.ImageName(server, hash) && images[i].Ours(server) && images[i].Available() {
+			return &images[i]
+		}
+	}
+	return nil
+}
+
+func todo(rec *release.Record, d ocean.Droplet, want *ocean.Image) Todo {
+	if want == nil || d.ImageID != want.ID {
+		return RebuildIt
+	}
+	known := rec.Droplet(d.ID)
+	if known == nil || known.ImageID != want.ID || known.Rebuild != nil || !known.Evidence.OK() {
+		return VerifyOnly
+	}
+	return Nothing
+}
+
+// preflight finds what would keep the plan from working.
+func (d *Deployer) preflight(p *Plan) []error {
+	var faults []error
+	var targets []ocean.Target
+	for _, s := range p.Servers {
+		for _, droplet := range s.Wiped() {
+			t := ocean.Target{Server: s.Server.Name, Droplet: droplet}
+			if s.Image != nil {
+				t.Image = *s.Image
+			}
+			targets = append(targets, t)
+		}
+		if len(s.Pending()) > 0 {
+			faults = append(faults, provision.Check(s.Server.Name, s.Server.Files, d.Getenv))
+		}
+		faults = append(faults, d.superseded(p, s))
+	}
+	faults = append(faults, ocean.Preflight(targets))
+	return slices.DeleteFunc(faults, func(err error) bool { return err == nil })
+}
+
+// SupersededError says that a server runs a newer revision than the one asked for.
+type SupersededError struct {
+	Server, Running, Asked   string
+	RunningTime, AskedTime time.Time
+}
+
+// Error names both revisions and the way out.
+func (e *SupersededError) Error() string {
+	return fmt.Sprintf("server %s runs revision %s of %s, which is newer than %s of %s: not replaced; to go back on purpose use `snowdrop rollback %s`, or --force",
+		e.Server, short(e.Running), stamp(e.RunningTime), short(e.Asked), stamp(e.AskedTime), e.Server)
+}
+
+func (d *Deployer) superseded(p *Plan, s ServerPlan) error {
+	r := s.Record
+	switch {
+	case p.Force, len(s.Wiped()) == 0, r == nil, p.Revision == "", r.Revision == "", r.Revision == p.Revision:
+		return nil
+	case !p.RevisionTime.Before(r.RevisionTime):
+		return nil
+	}
+	return &SupersededError{
+		Server: s.Server.Name, Running: r.Revision, RunningTime: r.RevisionTime,
+		Asked: p.Revision, AskedTime: p.RevisionTime,
+	}
+}
+
+func buildInput(servers []fleet.Server) build.In {
+	var in build.In
+	for _, s := range servers {
+		in.Servers = append(in.Servers, buildServer(s))
+	}
+	return in
+}
+
+func buildServer(s fleet.Server) build.Server {
+	return build.Server{Name: s.Name, Image: s.Image, System: s.System}
+}

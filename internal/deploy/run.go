@@ -1,0 +1,238 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/steps"
+	"github.com/versatus/snowdrop/steps/build"
+	"github.com/versatus/snowdrop/steps/upload"
+)
+
+// run is one use case at work: what its servers share.
+type run struct {
+	d       *Deployer
+	verb    string
+	plan    *Plan
+	steps   steps.Run
+	started time.Time
+	mu      sync.Mutex
+	results []ServerResult // in the plan's order
+}
+
+// begin tells that a run starts, and on what.
+func (d *Deployer) begin(verb string, plan *Plan) *run {
+	r := &run{
+		d: d, verb: verb, plan: plan, steps: d.steps(plan.DryRun),
+		started: d.Clock.Now(), results: make([]ServerResult, len(plan.Servers)),
+	}
+	started := event.RunStarted{Verb: verb, Revision: plan.Revision, DryRun: plan.DryRun}
+	for i, s := range plan.Servers {
+		r.results[i] = ServerResult{Server: s.Server.Name, Outcome: event.Untouched}
+		planned := event.Planned{Server: s.Server.Name}
+		for _, droplet := range s.Droplets {
+			planned.Droplets = append(planned.Droplets, droplet.Name)
+		}
+		started.Servers = append(started.Servers, planned)
+	}
+	d.Sink.Emit(started)
+	return r
+}
+
+func (r *run) since() time.Duration { return r.d.Clock.Now().Sub(r.started) }
+
+// server does one server's part and keeps how it ended.
+func (r *run) server(ctx context.Context, plan ServerPlan, do func(*serverRun) error) {
+	s := &serverRun{run: r, d: r.d, plan: plan, stages: map[int]stage{}}
+	start := r.d.Clock.Now()
+	err := do(s)
+	result := s.result(ctx, err)
+	result.Took = r.d.Clock.Now().Sub(start)
+	for _, droplet := range result.Droplets {
+		r.d.Sink.Emit(event.DropletFinished{
+			Subject: event.Subject{Server: s.name(), Droplet: droplet.Droplet.Name},
+			ID:      droplet.Droplet.ID, Address: s.address(droplet.Droplet),
+			Outcome: droplet.Outcome, State: droplet.State,
+		})
+	}
+	finished := event.ServerFinished{
+		Subject: s.subject(), Outcome: result.Outcome, Took: result.Took,
+		Revision: r.plan.Revision, Image: result.Image.Name, Err: result.Err,
+	}
+	r.d.Sink.Emit(finished)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.results {
+		if r.results[i].Server == s.name() {
+			r.results[i] = result
+		}
+	}
+}
+
+// serverRun is one server's part of a run.
+type serverRun struct {
+	run  *run
+	d    *Deployer
+	plan ServerPlan
+	// uploaded is set once the upload step made or found the custom image.
+	uploaded *upload.Out
+	image    ocean.Image
+	record   *keeper
+	results  []result
+
+	mu     sync.Mutex
+	stages map[int]stage // by droplet id
+}
+
+// stage is how far the work on a droplet got: what is said of it when the run
+// ends early.
+type stage int
+
+const (
+	notBegun stage = iota
+	rebuildSent
+	rebuilt
+	provisioned
+	proven
+)
+
+func (s *serverRun) reached(id int, at stage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stages[id] = at
+}
+
+func (s *serverRun) stage(id int) stage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stages[id]
+}
+
+func (s *serverRun) name() string { return s.plan.Server.Name }
+
+func (s *serverRun) subject() event.Subject { return event.Subject{Server: s.name()} }
+
+func (s *serverRun) dryRun() bool { return s.run.steps.DryRun }
+
+// address is the droplet's address that SSH uses.
+func (s *serverRun) address(d ocean.Droplet) string { return addressOf(s.plan.Server, d) }
+
+// result says how the server and each of its droplets ended.
+func (s *serverRun) result(ctx context.Context, err error) ServerResult {
+	out := ServerResult{Server: s.name(), Image: s.image, Err: err}
+	touched := map[int]result{}
+	for _, r := range s.results {
+		touched[r.droplet.ID] = r
+	}
+	for i, droplet := range s.plan.Droplets {
+		one := DropletResult{Droplet: droplet, Outcome: event.Untouched}
+		r, ok := touched[droplet.ID]
+		switch {
+		case ok:
+			one.Outcome, one.Err = r.outcome, r.err
+		case s.dryRun() && s.plan.Todo[i] != Nothing:
+			one.Outcome = event.WouldDo
+		case s.plan.Todo[i] == Nothing:
+			one.Outcome = event.Unchanged
+		}
+		one.State = s.state(droplet, one.Outcome)
+		out.Droplets = append(out.Droplets, one)
+	}
+	out.Outcome = s.outcome(ctx, err, out.Droplets)
+	return out
+}
+
+func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletResult) event.Outcome {
+	switch {
+	case err == nil && len(s.plan.Pending()) == 0:
+		return event.Unchanged
+	case err == nil && s.dryRun():
+		return event.WouldDo
+	case err == nil && s.run.verb == verbBuild:
+		return event.Built
+	case err == nil:
+		return event.Verified
+	case ctx.Err() != nil:
+		return event.Cancelled
+	}
+	back := 0
+	for _, d := range droplets {
+		switch d.Outcome { //nolint:exhaustive // the others say nothing about a way back
+		case event.RolledBack:
+			back++
+		case event.Failed:
+			return event.Failed
+		}
+	}
+	if back > 0 {
+		return event.RolledBack
+	}
+	return event.Failed
+}
+
+// state is one sentence: what runs on a droplet now.
+func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
+	former := "the image it had before: " + imageWords(d.ImageName, d.ImageID)
+	switch o {
+	case event.Verified:
+		return "runs " + imageWords(s.image.Name, s.image.ID) + ", verified"
+	case event.Unchanged:
+		return "runs the wanted image already, verified earlier"
+	case event.WouldDo:
+		return "would be rebuilt; runs " + imageWords(d.ImageName, d.ImageID)
+	case event.RolledBack:
+		return "went back to " + imageWords(d.ImageName, d.ImageID) + ", verified"
+	}
+	switch s.stage(d.ID) {
+	case rebuildSent:
+		return "a rebuild with " + imageWords(s.image.Name, s.image.ID) + " was asked for; whether it completed is not known"
+	case rebuilt:
+		return "was rebuilt with " + imageWords(s.image.Name, s.image.ID) + "; its files were not written, nothing is verified"
+	case provisioned:
+		return "was rebuilt with " + imageWords(s.image.Name, s.image.ID) + "; not verified"
+	default:
+		return "not touched, runs " + former
+	}
+}
+
+func imageWords(name string, id int) string {
+	if name == "" {
+		return fmt.Sprintf("image %d", id)
+	}
+	return fmt.Sprintf("%s (%d)", name, id)
+}
+
+// wouldRebuild tells, in a dry run, what the rollout would do.
+func (s *serverRun) wouldRebuild() {
+	for _, d := range s.plan.Pending() {
+		tell := event.NewTeller(s.d.Sink, event.Subject{Server: s.name(), Droplet: d.Name}, "rebuild")
+		tell.Phase("would wipe its disk and rebuild it")
+	}
+}
+
+// buildResult is what the build step made of the servers that needed a build.
+type buildResult struct {
+	asked build.In
+	out   build.Out
+	err   error
+}
+
+// failed returns why there is no image for a server; nil if there is one, or
+// none had to be built.
+func (b *buildResult) failed(server string) error {
+	if b.err == nil {
+		return nil
+	}
+	for _, s := range b.asked.Servers {
+		if s.Name == server {
+			if _, ok := b.out.Servers[server]; !ok {
+				return b.err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
+)
+
+// ServerStatus is what is known of a server without asking its droplets.
+type ServerStatus struct {
+	Server fleet.Server    `json:"-"`
+	Name   string          `json:"server"`
+	Record *release.Record `json:"record,omitempty"`
+	// Droplets are those that the account has now.
+	Droplets []DropletStatus `json:"droplets"`
+	// Images are the server's custom images, newest first.
+	Images []ocean.Image `json:"images,omitempty"`
+	// Next is when the server's cycle is due; zero without a cycle.
+	Next time.Time `json:"next,omitzero"`
+	// Fault is why the droplets are not known.
+	Fault string `json:"fault,omitempty"`
+}
+
+// DropletStatus compares a droplet with its record.
+type DropletStatus struct {
+	ocean.Droplet
+	// Drift says in a sentence how it differs from the record; empty if it does not.
+	Drift string `json:"drift,omitempty"`
+	// VerifiedAt is when it was last verified; zero if it never was.
+	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
+}
+
+// Status asks the account and the Space what every server runs. A server whose
+// droplets cannot be found is in the answer, with the fault.
+func (d *Deployer) Status(ctx context.Context, req Request) ([]ServerStatus, error) {
+	servers, err := d.Fleet.Select(req.Servers, req.Cycle)
+	if err != nil {
+		return nil, fmt.Errorf("choose servers: %w", err)
+	}
+	now, err := d.look(ctx, servers)
+	if err != nil {
+		return nil, err
+	}
+	status := make([]ServerStatus, len(servers))
+	for i, s := range servers {
+		status[i] = d.status(now, s)
+	}
+	return status, nil
+}
+
+func (d *Deployer) status(now world, s fleet.Server) ServerStatus {
+	out := ServerStatus{Server: s, Name: s.Name, Record: now.records[s.Name]}
+	if s.Cycle != "" {
+		// Loading has checked the cycle and its schedule.
+		out.Next, _ = d.Fleet.Cycles[s.Cycle].Next(d.Clock.Now())
+	}
+	for _, image := range now.images {
+		if image.Ours(s.Name) {
+			out.Images = append(out.Images, image)
+		}
+	}
+	droplets, err := ocean.Select(now.droplets, s.Droplets.Names, s.Droplets.Tag)
+	if err != nil {
+		out.Fault = err.Error()
+		return out
+	}
+	for _, droplet := range droplets {
+		one := DropletStatus{Droplet: droplet, Drift: drift(out.Record, droplet)}
+		if known := out.Record.Droplet(droplet.ID); known != nil {
+			one.VerifiedAt = known.VerifiedAt
+		}
+		out.Droplets = append(out.Droplets, one)
+	}
+	return out
+}
+
+// drift says how a droplet differs from what its record says.
+func drift(rec *release.Record, d ocean.Droplet) string {
+	if rec == nil {
+		return "never released by snowdrop, runs " + imageWords(d.ImageName, d.ImageID)
+	}
+	known := rec.Droplet(d.ID)
+	switch {
+	case known == nil:
+		return "not in the record, runs " + imageWords(d.ImageName, d.ImageID)
+	case known.Rebuild != nil:
+		return fmt.Sprintf("a rebuild with image %d was begun %s and not finished", known.Rebuild.ImageID, stamp(known.Rebuild.StartedAt))
+	case known.ImageID != 0 && d.ImageID != known.ImageID:
+		return fmt.Sprintf("runs %s, the record says image %d", imageWords(d.ImageName, d.ImageID), known.ImageID)
+	case d.ImageID != rec.CustomImage.ID:
+		return fmt.Sprintf("runs %s, the release is %s", imageWords(d.ImageName, d.ImageID), imageWords(rec.CustomImage.Name, rec.CustomImage.ID))
+	case known.VerifiedAt.IsZero():
+		return "not verified"
+	}
+	return ""
+}

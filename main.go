@@ -1,0 +1,22 @@
+// Command snowdrop turns a Nix flake into running DigitalOcean droplets.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/versatus/snowdrop/internal/cli"
+)
+
+func main() {
+	os.Exit(run())
+}
+
+// run picks the front end and turns its end into an exit code.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return cli.Run(ctx, os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv})
+}
