@@ -1,0 +1,44 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/versatus/snowdrop/internal/lab/api"
+	"github.com/versatus/snowdrop/internal/lab/droplet"
+)
+
+// simulated is a machine in this process.
+type simulated struct{ *droplet.Machine }
+
+func (l *Lab) simulated(ctx context.Context, d api.Droplet) (machine, error) {
+	t := l.cfg.Timings
+	m, err := droplet.New(ctx, droplet.Config{
+		Name: d.Name, Faults: &l.faults, Authorized: l.authorized, Volumes: d.VolumeIDs, Log: l.cfg.Log,
+		Timings: droplet.Timings{SSH: t.SSH, Units: t.Units, Restart: t.Restart, Start: t.Start, Timeout: t.Timeout},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("simulate a droplet: %w", err)
+	}
+	return simulated{m}, nil
+}
+
+func (s simulated) Boot(_ context.Context, from api.Disk, running bool) error {
+	if running {
+		return s.Adopt(from.Spec) //nolint:wrapcheck // it names the droplet
+	}
+	return s.Install(from.Spec) //nolint:wrapcheck // it names the droplet
+}
+
+func (s simulated) Power(_ context.Context, to string) error {
+	return s.Machine.Power(to) //nolint:wrapcheck // it names the droplet
+}
+
+func (s simulated) Dial(ctx context.Context, port int) (net.Conn, error) {
+	return s.Machine.Dial(ctx, port) //nolint:wrapcheck // the caller names the address
+}
+
+func (s simulated) Close(context.Context) error {
+	return s.Machine.Close() //nolint:wrapcheck // it names the droplet
+}
