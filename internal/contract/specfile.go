@@ -19,7 +19,7 @@ func SpecFile(t testing.TB, name string) string {
 		dir = filepath.Join(projectRoot(t), "..", "shared", "specs")
 	}
 	file := filepath.Join(dir, name)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) { //nolint:gosec // whoever runs the tests says where
 		t.Skipf("no API description at %s: set SNOWDROP_SPECS to the folder that holds %s", file, name)
 	} else if err != nil {
 		t.Fatalf("look at the API description %s: %v", file, err)

@@ -42,18 +42,18 @@ func (r ScopeResult) String() string {
 func (c *Client) Probe(ctx context.Context) []ScopeResult {
 	one := &godo.ListOptions{PerPage: 1}
 	probe := func(scope, need string, optional bool, read func() error) ScopeResult {
-		err := explain(read(), scope)
+		err := read()
 		if err != nil {
 			err = fmt.Errorf("try %s: %w", scope, err)
 		}
 		return ScopeResult{Scope: scope, Checked: true, OK: err == nil, Optional: optional, For: need, Err: err}
 	}
 	results := []ScopeResult{
-		probe("account:read", "show whose token it is", true, func() error { _, _, err := c.api.Account.Get(ctx); return err }),
-		probe("image:read", "find custom images and wait for them", false, func() error { _, _, err := c.api.Images.ListUser(ctx, one); return err }),
-		probe("droplet:read", "find the droplets and what runs on them", false, func() error { _, _, err := c.api.Droplets.List(ctx, one); return err }),
-		probe("actions:read", "wait for many actions with one request", true, func() error { _, _, err := c.api.Actions.List(ctx, one); return err }),
-		probe("tag:read", "see the tags of droplets and images", false, func() error { _, _, err := c.api.Tags.List(ctx, one); return err }),
+		probe("account:read", "show whose token it is", true, func() error { _, _, err := c.api.Account.Get(ctx); return explain(err, "account:read") }),
+		probe("image:read", "find custom images and wait for them", false, func() error { _, _, err := c.api.Images.ListUser(ctx, one); return explain(err, "image:read") }),
+		probe("droplet:read", "find the droplets and what runs on them", false, func() error { _, _, err := c.api.Droplets.List(ctx, one); return explain(err, "droplet:read") }),
+		probe("actions:read", "wait for many actions with one request", true, func() error { _, _, err := c.api.Actions.List(ctx, one); return explain(err, "actions:read") }),
+		probe("tag:read", "see the tags of droplets and images", false, func() error { _, _, err := c.api.Tags.List(ctx, one); return explain(err, "tag:read") }),
 	}
 	for _, r := range results {
 		if errors.Is(r.Err, ErrUnauthorized) {
