@@ -94,3 +94,8 @@ func (r ProbeResult) Explain() string {
 		return ""
 	}
 }
+
+// Probe is the function Probe, over the client's own connections.
+func (c *Client) Probe(ctx context.Context, url string) (ProbeResult, error) {
+	return Probe(ctx, c.http, url)
+}
