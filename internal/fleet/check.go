@@ -15,11 +15,15 @@ func (s *source) check(f *Fleet, root *node) {
 			"flake must be a flake reference, not %q", f.Flake)
 	}
 	cycles := root.get("cycles")
+	known := sortedKeys(f.Cycles)
+	if (cycles != nil && cycles.bad) || root.mistyped("cycles") {
+		known = nil
+	}
 	for _, name := range sortedKeys(f.Cycles) {
 		s.cycle(cycles.get(name), cycles.key(name), f.Cycles[name])
 	}
 	if defaults := root.get("defaults"); defaults != nil {
-		s.values(defaults, f.Defaults, f)
+		s.values(defaults, f.Defaults, known)
 	}
 	servers := root.get("servers")
 	if servers == nil || (servers.kind == mapping && len(servers.entries) == 0) {
@@ -36,7 +40,7 @@ func (s *source) check(f *Fleet, root *node) {
 	for _, e := range servers.entries {
 		s.name(e.key, "server")
 		merged := withDefaults(e.value, root.get("defaults"))
-		s.values(merged, f.Servers[e.key.text], f)
+		s.values(merged, f.Servers[e.key.text], known)
 		s.whole(merged, f.Servers[e.key.text])
 	}
 	s.owners(f, servers, root.get("defaults"))

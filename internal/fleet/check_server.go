@@ -1,25 +1,23 @@
 package fleet
 
 import (
+	"cmp"
 	"path"
+	"slices"
 	"strings"
 )
 
-// values reports bad values of a server, or of the defaults.
-func (s *source) values(n *node, server Server, f *Fleet) {
+// values reports bad values of a server, or of the defaults. Nil cycles are
+// unknown ones: what was declared could not be read.
+func (s *source) values(n *node, server Server, cycles []string) {
 	if n.bad || n.kind != mapping {
 		return
 	}
 	s.installable(n.get("image"))
 	s.installable(n.get("system"))
-	if at := n.get("cycle"); at != nil {
-		if _, ok := f.Cycles[server.Cycle]; !ok {
-			hint := didYouMean(server.Cycle, sortedKeys(f.Cycles))
-			if hint == "" {
-				hint = "declare it under `cycles:`"
-			}
-			s.fault(at, hint, "there is no cycle %q", server.Cycle)
-		}
+	if at := n.get("cycle"); at != nil && cycles != nil && !slices.Contains(cycles, server.Cycle) {
+		s.fault(at, cmp.Or(didYouMean(server.Cycle, cycles), "declare it under `cycles:`"),
+			"there is no cycle %q", server.Cycle)
 	}
 	s.atLeast(n.get("keep"), server.Keep, 1)
 	s.droplets(n.get("droplets"))

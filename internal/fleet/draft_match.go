@@ -39,6 +39,9 @@ func rules() []rule {
 func claim(drafts []*draft, droplets []DraftDroplet) (left []Match) {
 	droplets = slices.Clone(droplets)
 	slices.SortStableFunc(droplets, func(a, b DraftDroplet) int { return natural(a.Name, b.Name) })
+	// DigitalOcean allows several droplets of one name; a fleet file cannot tell
+	// them apart, so the first one stands for all.
+	droplets = slices.CompactFunc(droplets, func(a, b DraftDroplet) bool { return a.Name == b.Name })
 	// The longest name first: web-api is no web.
 	longest := slices.Clone(drafts)
 	slices.SortStableFunc(longest, func(a, b *draft) int { return len(b.name) - len(a.name) })

@@ -135,7 +135,10 @@ func (s *draft) installable(flake string) string {
 	if system, name := splitPackage(s.image); system != "" {
 		return flake + "#packages." + system + "." + attributeName(name)
 	}
-	return flake + "#" + s.image
+	if regexp.MustCompile(`^[A-Za-z0-9_.'-]+$`).MatchString(s.image) {
+		return flake + "#" + s.image
+	}
+	return flake + "#" + attributeName(s.image)
 }
 
 // attribute is an output of the configuration's build.
