@@ -41,6 +41,8 @@ RemainAfterExit=yes
 ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
 UNIT
 ln -s ../sshd-keygen.service etc/systemd/system/ssh.service.wants/sshd-keygen.service
+# Nothing to bring up to date at the first boot (hardware database, ldconfig, …).
+touch -r usr etc/.updated var/.updated
 mkdir -p nix/store nix/var/nix/profiles etc/tmpfiles.d root/.ssh
 chmod 700 root/.ssh
 chmod 1777 tmp var/tmp
