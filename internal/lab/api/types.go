@@ -57,28 +57,30 @@ type Image struct {
 
 // Droplet is a virtual machine of the account.
 type Droplet struct {
-	ID               int        `json:"id"`
-	Name             string     `json:"name"`
-	Memory           int        `json:"memory"`
-	VCPUs            int        `json:"vcpus"`
-	Disk             int        `json:"disk"`
-	DiskInfo         []diskInfo `json:"disk_info"`
-	Locked           bool       `json:"locked"`
-	Status           string     `json:"status"`
-	Kernel           *struct{}  `json:"kernel"`
-	CreatedAt        time.Time  `json:"created_at"`
-	Features         []string   `json:"features"`
-	BackupIDs        []int      `json:"backup_ids"`
-	NextBackupWindow *struct{}  `json:"next_backup_window"`
-	SnapshotIDs      []int      `json:"snapshot_ids"`
-	Image            Image      `json:"image"`
-	VolumeIDs        []string   `json:"volume_ids"`
-	Size             size       `json:"size"`
-	SizeSlug         string     `json:"size_slug"`
-	Networks         networks   `json:"networks"`
-	Region           region     `json:"region"`
-	Tags             []string   `json:"tags"`
-	VPCUUID          string     `json:"vpc_uuid"`
+	ID        int        `json:"id"`
+	Name      string     `json:"name"`
+	Memory    int        `json:"memory"`
+	VCPUs     int        `json:"vcpus"`
+	Disk      int        `json:"disk"`
+	DiskInfo  []diskInfo `json:"disk_info"`
+	Locked    bool       `json:"locked"`
+	Status    string     `json:"status"`
+	Kernel    *struct{}  `json:"kernel"`
+	CreatedAt time.Time  `json:"created_at"`
+	Features  []string   `json:"features"`
+	BackupIDs []int      `json:"backup_ids"`
+	// NextBackupWindow is empty: the description demands the property, and allows it
+	// to be null in one place and not in another.
+	NextBackupWindow struct{} `json:"next_backup_window"`
+	SnapshotIDs      []int    `json:"snapshot_ids"`
+	Image            Image    `json:"image"`
+	VolumeIDs        []string `json:"volume_ids"`
+	Size             size     `json:"size"`
+	SizeSlug         string   `json:"size_slug"`
+	Networks         networks `json:"networks"`
+	Region           region   `json:"region"`
+	Tags             []string `json:"tags"`
+	VPCUUID          string   `json:"vpc_uuid"`
 }
 
 // IPv4 is the droplet's public address.

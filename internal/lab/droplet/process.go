@@ -248,6 +248,9 @@ func (p *process) sh() int {
 		case strings.HasSuffix(flag, "c") && len(args) > 0:
 			return p.shellWith(prefix+args[0], append([]string{}, args[1:]...))
 		case strings.HasSuffix(flag, "s"):
+			if len(args) > 0 && args[0] == "--" {
+				args = args[1:]
+			}
 			return p.script("-", prefix, append([]string{"sh"}, args...))
 		}
 	}
