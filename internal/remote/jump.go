@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -95,7 +94,8 @@ func (d *Dialer) jumpOf(t Target) (*jumpHost, error) {
 }
 
 // dial connects to an address as it is seen from the jump host. A shared
-// connection that turns out to be dead is made anew, once.
+// connection that gives anything but the jump host's own refusal is taken for dead
+// (the library has many words for that) and made anew, once.
 func (j *jumpHost) dial(ctx context.Context, d *Dialer, network, address string) (net.Conn, error) {
 	for fresh := false; ; {
 		client, made, err := j.connected(ctx, d)
@@ -110,7 +110,7 @@ func (j *jumpHost) dial(ctx context.Context, d *Dialer, network, address string)
 			return conn, nil
 		case errors.As(err, &rejected):
 			return nil, forwardError(rejected)
-		case fresh || ctx.Err() != nil || !(isClosed(err) || errors.Is(err, io.EOF)):
+		case fresh || ctx.Err() != nil:
 			return nil, fmt.Errorf("ask %s to connect: %w", j, err)
 		}
 		j.drop(client)

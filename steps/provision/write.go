@@ -67,18 +67,18 @@ func (m *machine) run(ctx context.Context, script string, stdin io.Reader, args 
 // written. The temporary file lies in the same directory, so that mv is atomic; it
 // is made with umask 077, so that nobody reads it before it has its owner. What
 // arrives is compared with the sum of what was sent: a connection that is cut off
-// reads as the end of the input.
+// reads as the end of the input. The second program of sum_of and state_of is BSD's.
 const writeScript = `
 set -eu
 umask 077
 file=$1 mode=$2 owner=$3 sum=$4
 dir=$(dirname -- "$file")
-sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
+sum_of() { { sha256sum 2>/dev/null || shasum -a 256; } <"$1" | cut -d ' ' -f 1; }
+state_of() { stat -c '%a %U:%G %u:%g' -- "$1" 2>/dev/null || stat -f '%Lp %Su:%Sg %u:%g' -- "$1"; }
 normal() { m=$1; while [ "${m#0}" != "$m" ]; do m=${m#0}; done; printf %s "$m"; }
 if [ -d "$file" ]; then echo "it is a directory" >&2; exit 1; fi
 if [ -f "$file" ] && [ ! -L "$file" ] && [ "$(sum_of "$file")" = "$sum" ]; then
-  is=$(stat -c '%a %U:%G %u:%g' -- "$file")
-  set -- $is
+  set -- $(state_of "$file")
   case "$owner" in
     *:*) same=$owner; named=$2; numbered=$3 ;;
     *) same=$owner; named=${2%%:*}; numbered=${3%%:*} ;;
