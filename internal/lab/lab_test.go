@@ -49,14 +49,11 @@ func start(t *testing.T, cfg lab.Config) *lab.Lab {
 
 func client(t *testing.T, l *lab.Lab, token string) *godo.Client {
 	t.Helper()
-	c := godo.NewFromToken(token)
-	c.HTTPClient.Transport = &bearer{token}
-	c.RetryConfig = godo.RetryConfig{}
-	plain, err := godo.New(&http.Client{Transport: &bearer{token}}, godo.SetBaseURL(l.APIURL()))
+	c, err := godo.New(&http.Client{Transport: &bearer{token}}, godo.SetBaseURL(l.APIURL()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plain
+	return c
 }
 
 type bearer struct{ token string }
@@ -67,7 +64,7 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func space(t *testing.T, l *lab.Lab) *minio.Client {
+func s3(t *testing.T, l *lab.Lab) *minio.Client {
 	t.Helper()
 	access, secret := l.Keys()
 	c, err := minio.New(strings.TrimPrefix(l.SpaceURL(), "http://"), &minio.Options{
@@ -95,7 +92,7 @@ func compressed(t *testing.T, spec lab.ImageSpec) []byte {
 // upload puts an image into the Space and returns a presigned URL.
 func upload(t *testing.T, l *lab.Lab, key string, data []byte) string {
 	t.Helper()
-	s := space(t, l)
+	s := s3(t, l)
 	if _, err := s.PutObject(t.Context(), l.Bucket(), key, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
