@@ -24,12 +24,12 @@ type Token = api.Token
 
 // MakeImage writes a small valid raw disk that carries the ImageSpec.
 func MakeImage(w io.Writer, spec ImageSpec) error {
-	return disk.Make(w, spec) //nolint:wrapcheck // it says what it was doing
+	return disk.Make(w, spec)
 }
 
 // ParseFault reads KIND[=TARGET][,count=N][,skip=N][,status=N][,delay=D][,message=TEXT].
 func ParseFault(s string) (Fault, error) {
-	return fault.Parse(s) //nolint:wrapcheck // it says what it was doing
+	return fault.Parse(s)
 }
 
 // Faults describes every kind of fault, for help texts.

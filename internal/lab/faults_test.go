@@ -147,7 +147,7 @@ func TestLimitsAreSaidAndKept(t *testing.T) {
 	l := start(t, lab.Config{RequestsPerHour: 4, RequestsPerMinute: 2})
 	c := client(t, l, l.Token())
 	_, r, err := c.Account.Get(t.Context())
-	if err != nil || r.Rate.Limit != 4 || r.Rate.Remaining != 3 || r.Rate.Reset.IsZero() {
+	if err != nil || r.Limit != 4 || r.Remaining != 3 || r.Reset.IsZero() {
 		t.Fatalf("rate is %+v, %v", r.Rate, err)
 	}
 	_, _, _ = c.Account.Get(t.Context())

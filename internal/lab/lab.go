@@ -192,7 +192,10 @@ func (l *Lab) serve(ctx context.Context, address string, h http.Handler) (string
 		stop()
 		err := server.Close()
 		wg.Wait()
-		return err
+		if err != nil {
+			return fmt.Errorf("stop serving: %w", err)
+		}
+		return nil
 	})
 	return "http://" + listener.Addr().String(), nil
 }

@@ -80,7 +80,7 @@ func (m *machines) Create(ctx context.Context, d api.Droplet, from api.Disk) err
 		m.address[n.IPAddress] = made
 	}
 	m.mu.Unlock()
-	return made.Boot(ctx, from, d.Status == "active") //nolint:wrapcheck // the caller says what it was doing
+	return made.Boot(ctx, from, d.Status == "active")
 }
 
 var errNoMachine = errors.New("the droplet has no machine")
@@ -99,7 +99,7 @@ func (m *machines) Rebuild(ctx context.Context, id int, from api.Disk) error {
 	if err != nil {
 		return err
 	}
-	return found.Boot(ctx, from, false) //nolint:wrapcheck // the caller says what it was doing
+	return found.Boot(ctx, from, false)
 }
 
 func (m *machines) Power(ctx context.Context, id int, to string) error {
@@ -107,7 +107,7 @@ func (m *machines) Power(ctx context.Context, id int, to string) error {
 	if err != nil {
 		return err
 	}
-	return found.Power(ctx, to) //nolint:wrapcheck // the caller says what it was doing
+	return found.Power(ctx, to)
 }
 
 func (m *machines) Destroy(ctx context.Context, id int) error {
@@ -125,7 +125,7 @@ func (m *machines) Destroy(ctx context.Context, id int) error {
 	if found == nil {
 		return errNoMachine
 	}
-	return found.Close(ctx) //nolint:wrapcheck // the caller says what it was doing
+	return found.Close(ctx)
 }
 
 // dial is what the jump host forwards to: droplets alone, by their addresses.

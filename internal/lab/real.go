@@ -36,19 +36,19 @@ func (r real) Boot(ctx context.Context, from api.Disk, running bool) error {
 	if from.File == "" {
 		return errors.New("the image has no file that a real droplet could be booted from")
 	}
-	return r.BootFile(ctx, from.File, nspawn.BootOptions{Hostname: r.name}) //nolint:wrapcheck // it names the machine
+	return r.BootFile(ctx, from.File, nspawn.BootOptions{Hostname: r.name})
 }
 
 func (r real) Power(ctx context.Context, to string) error {
 	if to != "on" {
 		if err := r.Stop(ctx); err != nil {
-			return err //nolint:wrapcheck // it names the machine
+			return err
 		}
 	}
 	if to == "off" {
 		return nil
 	}
-	return r.Start(ctx) //nolint:wrapcheck // it names the machine
+	return r.Start(ctx)
 }
 
 func (r real) Dial(ctx context.Context, port int) (net.Conn, error) {
@@ -65,5 +65,5 @@ func (r real) Status() droplet.Status {
 }
 
 func (r real) Close(ctx context.Context) error {
-	return r.Remove(ctx) //nolint:wrapcheck // it names the machine
+	return r.Remove(ctx)
 }

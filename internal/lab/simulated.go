@@ -26,19 +26,19 @@ func (l *Lab) simulated(ctx context.Context, d api.Droplet) (machine, error) {
 
 func (s simulated) Boot(_ context.Context, from api.Disk, running bool) error {
 	if running {
-		return s.Adopt(from.Spec) //nolint:wrapcheck // it names the droplet
+		return s.Adopt(from.Spec)
 	}
-	return s.Install(from.Spec) //nolint:wrapcheck // it names the droplet
+	return s.Install(from.Spec)
 }
 
 func (s simulated) Power(_ context.Context, to string) error {
-	return s.Machine.Power(to) //nolint:wrapcheck // it names the droplet
+	return s.Machine.Power(to)
 }
 
 func (s simulated) Dial(ctx context.Context, port int) (net.Conn, error) {
-	return s.Machine.Dial(ctx, port) //nolint:wrapcheck // the caller names the address
+	return s.Machine.Dial(ctx, port)
 }
 
 func (s simulated) Close(context.Context) error {
-	return s.Machine.Close() //nolint:wrapcheck // it names the droplet
+	return s.Machine.Close()
 }

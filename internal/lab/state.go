@@ -72,7 +72,7 @@ func (l *Lab) ReadFile(dropletName, path string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("read %s of droplet %s: %w", path, dropletName, errors.New("not a simulated droplet"))
 	}
-	data, err := s.Machine.ReadFile(path)
+	data, err := s.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read a file of droplet %s: %w", dropletName, err)
 	}

@@ -138,12 +138,17 @@ func (s *Server) importImage(ctx context.Context, id int, in imageRequest) {
 		s.change(id, func(i *Image) { i.Status, i.ErrorMessage = "deleted", importMessage(err) })
 		return
 	}
+	kept := false
 	s.change(id, func(i *Image) {
+		kept = true
 		i.Status, i.Regions = "available", []string{in.Region}
 		i.MinDiskSize = int(math.Ceil(float64(found.Virtual) / (1 << 30)))
 		i.SizeGigabytes = math.Round(float64(found.Bytes)/(1<<30)*100) / 100
 		i.disk = Disk{Name: in.Name, Spec: found.Spec, File: file, Format: found.Format}
 	})
+	if !kept && file != "" { // deleted meanwhile
+		_ = os.Remove(file)
+	}
 }
 
 func importMessage(err error) string {
@@ -191,5 +196,5 @@ func (s *Server) fetch(ctx context.Context, id int, link string) (found disk.Fou
 	if err != nil && file != "" {
 		_ = os.Remove(file)
 	}
-	return found, file, err //nolint:wrapcheck // its words are the answer's
+	return found, file, err
 }

@@ -56,10 +56,10 @@ func Make(w io.Writer, s Spec) error {
 func partitionTable(sizeMiB int) []byte {
 	mbr := make([]byte, sector)
 	entry := mbr[446:462]
-	entry[0] = 0x80                                 // bootable
-	copy(entry[1:4], []byte{0xfe, 0xff, 0xff})      // CHS, unused
-	entry[4] = 0x83                                 // Linux
-	copy(entry[5:8], []byte{0xfe, 0xff, 0xff})      // CHS, unused
+	entry[0] = 0x80                            // bootable
+	copy(entry[1:4], []byte{0xfe, 0xff, 0xff}) // CHS, unused
+	entry[4] = 0x83                            // Linux
+	copy(entry[5:8], []byte{0xfe, 0xff, 0xff}) // CHS, unused
 	binary.LittleEndian.PutUint32(entry[8:], mib/sector)
 	binary.LittleEndian.PutUint32(entry[12:], uint32((sizeMiB-1)*mib/sector)) //nolint:gosec // sizes of test disks
 	mbr[510], mbr[511] = 0x55, 0xaa

@@ -2,6 +2,7 @@ package droplet
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,10 +19,9 @@ func (p *process) journalctl() int {
 		}
 		units[""] = append(units[""], name)
 	}
-	for _, name := range options["user-unit"] {
-		units[p.user] = append(units[p.user], name)
-	}
+	units[p.user] = append(units[p.user], options["user-unit"]...)
 	p.matches(operands, units)
+	maps.DeleteFunc(units, func(_ string, names []string) bool { return len(names) == 0 })
 	p.m.mu.Lock()
 	found := p.boot.lines(time.Now(), func(e entry) bool {
 		return len(units) == 0 || slices.Contains(units[e.user], e.unit)

@@ -2,6 +2,7 @@ package droplet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -70,6 +71,8 @@ func (s *session) shell(ctx context.Context, script string, params, env []string
 		fmt.Fprintf(errOut, "sh: %v\n", err)
 		return 2
 	}
+	child := *s // its umask is its own
+	s = &child
 	stdin, release, err := stdinFile(in)
 	if err != nil {
 		fmt.Fprintf(errOut, "sh: %v\n", err)
@@ -96,7 +99,8 @@ func (s *session) shell(ctx context.Context, script string, params, env []string
 }
 
 func status(err error) int {
-	if code, ok := interp.IsExitStatus(err); ok {
+	var code interp.ExitStatus
+	if errors.As(err, &code) {
 		return int(code)
 	}
 	if err != nil {
@@ -175,7 +179,7 @@ func (s *session) onExec(ctx context.Context, args []string) error {
 		p.stdin = strings.NewReader("")
 	}
 	if code := p.run(); code != 0 {
-		return interp.NewExitStatus(uint8(code)) //nolint:gosec,wrapcheck // 0 to 255; the interpreter's own
+		return interp.ExitStatus(code) //nolint:gosec,wrapcheck // 0 to 255; the interpreter looks at the type
 	}
 	return nil
 }
