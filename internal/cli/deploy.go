@@ -25,7 +25,9 @@ so a run that was cut off is continued by running it again.
 A rebuild wipes the droplet's disk. Volumes and the IP addresses survive.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.plannedRun(c.Context(), &f, args,
-				func(ctx context.Context, d *deploy.Deployer) (*deploy.Plan, error) { return d.Plan(ctx, f.request(args)) },
+				func(ctx context.Context, d *deploy.Deployer) (*deploy.Plan, error) {
+					return d.Plan(ctx, f.request(args))
+				},
 				func(ctx context.Context, d *deploy.Deployer, p *deploy.Plan) error {
 					_, err := d.Deploy(ctx, p)
 					return err //nolint:wrapcheck // the use case says what it did

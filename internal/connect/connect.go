@@ -195,4 +195,3 @@ func first(getenv func(string) string, names ...string) string {
 	}
 	return ""
 }
-

@@ -112,7 +112,7 @@ func (d *Deployer) prune(ctx context.Context, s *serverRun) error {
 		return wrap(err, "list droplets before pruning the images of %s", s.name())
 	}
 	in := prune.In{
-		Server: s.name(), Keep: s.plan.Server.Keep,
+		Server: s.name(), Keep: s.plan.Server.Keep, KeepObjects: d.Fleet.Space.KeepObjects,
 		Images: images, Droplets: droplets, Record: s.record.snapshot(),
 	}
 	_, err = steps.Do(ctx, s.run.steps, s.subject(), prune.Step{Space: d.Space, Ocean: d.Ocean}, in)

@@ -150,4 +150,3 @@ func (s *serverRun) todo(droplet ocean.Droplet) Todo {
 	}
 	return Nothing
 }
-

@@ -203,7 +203,7 @@ func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, err
 func (p *Plan) server(s fleet.Server, want build.Built) (ServerPlan, error) {
 	droplets, err := ocean.Select(p.world.droplets, s.Droplets.Names, s.Droplets.Tag)
 	if err != nil {
-		return ServerPlan{}, fmt.Errorf("server %s: %w", s.Name, err)
+		return ServerPlan{}, fmt.Errorf("choose droplets: %w", ocean.ForServer(s.Name, err))
 	}
 	one := ServerPlan{
 		Server: s, Droplets: droplets, Revision: p.Revision, RevisionTime: p.RevisionTime,
@@ -260,7 +260,7 @@ func (d *Deployer) preflight(p *Plan) []error {
 
 // SupersededError says that a server runs a newer revision than the one asked for.
 type SupersededError struct {
-	Server, Running, Asked   string
+	Server, Running, Asked string
 	RunningTime, AskedTime time.Time
 }
 

@@ -108,10 +108,10 @@ func parseVersion(s string) string {
 	return fields[len(fields)-1]
 }
 
-// StoreHash is the 32 characters that name a path in the Nix store. It errors
-// when path is not one.
+// StoreHash is the 32 characters that name a path in the Nix store, which may
+// stand below another root (a chroot store). It errors when path is not one.
 func StoreHash(path string) (string, error) {
-	m := regexp.MustCompile(`^/nix/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-[^/]+`).FindStringSubmatch(path)
+	m := regexp.MustCompile(`^(?:/.+)?/nix/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-[^/]+`).FindStringSubmatch(path)
 	if m == nil {
 		return "", fmt.Errorf("%q is not a path in the Nix store (/nix/store/<hash>-<name>)", path)
 	}

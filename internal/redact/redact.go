@@ -106,7 +106,7 @@ func inBase64(secret string) []string {
 // The patterns that are secret whoever they belong to.
 var (
 	presigned = regexp.MustCompile(`(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)(?:=|%3D))[^&\s"'<>]+`) //nolint:gochecknoglobals // compiled once, never changed
-	token     = regexp.MustCompile(`\b(?:do[opr]_v1_[0-9a-f]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,})`)                //nolint:gochecknoglobals // compiled once, never changed
+	token     = regexp.MustCompile(`\b(?:do[opr]_v1_[0-9a-f]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,})`)               //nolint:gochecknoglobals // compiled once, never changed
 	pemKey    = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`)                     //nolint:gochecknoglobals // compiled once, never changed
 )
 
