@@ -62,8 +62,8 @@ func headline(s *state, l look) row {
 // tally counts how the servers ended: "2 servers verified, 1 unchanged".
 func tally(s *state) string {
 	order := []event.Outcome{
-		event.Verified, event.Built, event.WouldDo, event.Unchanged,
-		event.Failed, event.RolledBack, event.Cancelled, event.Untouched,
+		event.Failed, event.RolledBack, event.Verified, event.Built, event.WouldDo,
+		event.Unchanged, event.Cancelled, event.Untouched,
 	}
 	counts := map[event.Outcome]int{}
 	for _, server := range s.servers {
@@ -95,54 +95,103 @@ func be(servers int) string {
 
 // ending is a server's outcome; a run that broke off leaves some without.
 func ending(server *line) event.Outcome {
-	switch {
-	case server.outcome() != "":
-		return server.outcome()
-	case server.began.IsZero():
-		return event.Untouched
-	default:
-		return event.Cancelled
+	if o := server.outcome(); o != "" {
+		return o
 	}
+	return untold(server)
 }
 
-func closingTable(s *state, l look) []string {
-	rows := make([][]cell, 0, len(s.servers))
-	for _, server := range s.servers {
-		outcome := ending(server)
-		sign, st := l.glyph(outcome)
-		var end event.ServerFinished
-		if server.server != nil {
-			end = *server.server
-		}
-		revision := end.Revision
-		if revision == "" {
-			revision = s.revision
-		}
-		took := ""
-		if end.Took > 0 {
-			took = Duration(end.Took)
-		}
-		rows = append(rows, []cell{
-			text(clean(server.subject.Server)),
-			{lines: []string{sign + " " + string(outcome)}, style: st},
-			text(Short(clean(revision))),
-			text(ShortImage(clean(end.Image))),
-			{lines: dropletLines(server, l, outcome), wrap: true},
-			text(took),
-		})
+// untold is how a line ended that nobody said the end of.
+func untold(l *line) event.Outcome {
+	if l.began.IsZero() {
+		return event.Untouched
 	}
-	if len(rows) == 0 {
+	return event.Cancelled
+}
+
+// closingTable is a row a server. Where the states of the droplets do not fit
+// beside the rest, they stand below.
+func closingTable(s *state, l look) []string {
+	if len(s.servers) == 0 {
 		return nil
 	}
-	return l.grid([]string{"SERVER", "OUTCOME", "REVISION", "IMAGE", "DROPLETS", "TOOK"}, rows)
+	headers := []string{"SERVER", "OUTCOME", "REVISION", "IMAGE", "TOOK"}
+	rows := make([][]cell, len(s.servers))
+	droplets := make([][]string, len(s.servers))
+	longest := 0
+	for i, server := range s.servers {
+		rows[i] = closingRow(s, l, server)
+		droplets[i] = dropletLines(server, l)
+		for _, line := range droplets[i] {
+			longest = max(longest, width(line))
+		}
+	}
+	table := l.grid(headers, rows)
+	beside := l.width - widest(table) - columnGap
+	if longest > 0 && (l.width <= 0 || beside >= min(longest, dropletColumn)) {
+		for i := range rows {
+			c := cell{lines: droplets[i], wrap: true}
+			rows[i] = append(rows[i][:4:4], c, rows[i][4])
+		}
+		return l.grid([]string{"SERVER", "OUTCOME", "REVISION", "IMAGE", "DROPLETS", "TOOK"}, rows)
+	}
+	below := []string{""}
+	for i, lines := range droplets {
+		for _, line := range lines {
+			if len(s.servers[i].droplets) == 0 || !strings.Contains(line, l.symbols().arrow) {
+				line = clean(s.servers[i].subject.Server) + ": " + line
+			}
+			below = append(below, wrap(line, l.width)...)
+		}
+	}
+	if len(below) == 1 {
+		return table
+	}
+	return append(table, below...)
+}
+
+// dropletColumn is the least width in which sentences are good to read.
+const dropletColumn = 36
+
+func widest(lines []string) int {
+	n := 0
+	for _, line := range lines {
+		n = max(n, width(clean(line)))
+	}
+	return n
+}
+
+func closingRow(s *state, l look, server *line) []cell {
+	outcome := ending(server)
+	sign, st := l.glyph(outcome)
+	var end event.ServerFinished
+	if server.server != nil {
+		end = *server.server
+	}
+	revision := end.Revision
+	if revision == "" {
+		revision = s.revision
+	}
+	took := ""
+	if end.Took > 0 {
+		took = Duration(end.Took)
+	}
+	return []cell{
+		text(clean(server.subject.Server)),
+		{lines: []string{sign + " " + string(outcome)}, style: st},
+		text(Short(clean(revision))),
+		text(ShortImage(clean(end.Image))),
+		text(took),
+	}
 }
 
 func text(s string) cell { return cell{lines: []string{s}} }
 
 // dropletLines say what state each droplet is in: "web-1 → runs …". Where a
 // server has none to tell of, its detail stands there.
-func dropletLines(server *line, l look, outcome event.Outcome) []string {
+func dropletLines(server *line, l look) []string {
 	var out []string
+	outcome := ending(server)
 	for _, d := range server.droplets {
 		state := ""
 		switch {
@@ -160,7 +209,9 @@ func dropletLines(server *line, l look, outcome event.Outcome) []string {
 		out = append(out, clean(d.subject.Droplet)+" "+l.symbols().arrow+" "+state)
 	}
 	if len(out) == 0 && server.server != nil && server.server.Err == nil {
-		out = append(out, firstLine(server.server.Detail))
+		if detail := firstLine(server.server.Detail); detail != "" {
+			out = append(out, detail)
+		}
 	}
 	return out
 }
@@ -186,16 +237,21 @@ func failures(s *state) []failure {
 			out = append(out, f)
 		}
 	}
-	if err := s.end.Err; err != nil && !isTold(err.Error(), out) {
+	if err := s.end.Err; err != nil && !isTold(err, out) {
 		out = append(out, failure{err: err})
 	}
 	return out
 }
 
 // isTold says whether a run's error says nothing that stands there already.
-func isTold(text string, told []failure) bool {
+func isTold(err error, told []failure) bool {
+	text := err.Error()
 	for _, f := range told {
-		if t := f.err.Error(); strings.Contains(text, t) || strings.Contains(t, text) {
+		t := f.err.Error()
+		if strings.Contains(text, t) || strings.Contains(t, text) {
+			return true
+		}
+		if errors.Is(err, context.Canceled) && errors.Is(f.err, context.Canceled) {
 			return true
 		}
 	}

@@ -28,7 +28,7 @@ func frame(s *state, l look, now time.Time) []string {
 			continue
 		}
 		for _, droplet := range server.droplets {
-			items = append(items, item{rank(droplet) + rankDroplet, d.line(droplet, droplet.subject.Droplet, 1)})
+			items = append(items, item{rank(droplet) + rankDroplet, d.droplet(server, droplet)})
 		}
 	}
 	rows := append([]row{d.head(s)}, d.fit(items)...)
@@ -65,6 +65,7 @@ const (
 const (
 	stepColumn = 12
 	nameLimit  = 28
+	barLimit   = 24
 )
 
 func nameColumn(s *state) int {
@@ -160,11 +161,20 @@ func (d drawing) head(s *state) row {
 	return r
 }
 
+// droplet draws a droplet, two columns to the right of its server.
+func (d drawing) droplet(server, l *line) row {
+	if server.outcome() != "" && l.outcome() == "" {
+		l = &line{subject: l.subject, droplet: &event.DropletFinished{Outcome: untold(l)}}
+	}
+	return d.line(l, l.subject.Droplet, 1)
+}
+
 // line draws a server, a droplet or the fleet.
 func (d drawing) line(l *line, name string, indent int) row {
-	name = strings.Repeat("  ", indent) + clean(name)
-	name = pad(d.cut(name, d.names), d.names)
+	n := d.names - 2*indent
+	name = pad(d.cut(clean(name), n), n)
 	var r row
+	r.add(normal, strings.Repeat("  ", indent))
 	switch outcome := l.outcome(); {
 	case outcome != "":
 		sign, st := d.glyph(outcome)
@@ -210,7 +220,7 @@ func (d drawing) ended(r *row, l *line) {
 	}
 	text := l.server.Detail
 	if text == "" && l.server.Err != nil {
-		text = l.server.Err.Error()
+		text = reason(l.server.Err, l.subject, "")
 	}
 	if text == "" {
 		text = strings.TrimSpace(Short(l.server.Revision) + " " + ShortImage(l.server.Image))
@@ -226,7 +236,7 @@ func (d drawing) between(r *row, l *line, name string) {
 	sign, st, text := d.symbols.idle, busy, l.last.Result
 	switch {
 	case l.last.Err != nil:
-		sign, st, text = d.symbols.bad, bad, l.last.Err.Error()
+		sign, st, text = d.symbols.bad, bad, reason(l.last.Err, l.subject, l.last.Step)
 	case l.last.Skipped != "":
 		text = l.last.Skipped
 	}
@@ -236,15 +246,18 @@ func (d drawing) between(r *row, l *line, name string) {
 
 // doing says how far a running step is: a bar, numbers, and its phase.
 func (d drawing) doing(r *row, t *task) {
-	facts := t.facts(d.now)
-	if facts != "" && t.total > 0 {
-		room := d.width - 2 - d.names - 2 - stepColumn - 2 - width(facts) - 2 - width(r.right.text) - 3
-		if d.width <= 0 {
-			room = 20
-		}
-		if n := min(room, 24); n >= 6 {
-			d.bar(r, t, n)
-		}
+	room := barLimit + 80
+	if d.width > 0 {
+		room = d.width - 2 - d.names - 2 - stepColumn - 2 - width(r.right.text) - 2
+	}
+	parts := t.facts(d.now)
+	facts := strings.Join(parts, "  ")
+	for len(parts) > 1 && width(strings.TrimRight(facts, " ")) > room {
+		parts = parts[:len(parts)-1]
+		facts = strings.Join(parts, "  ")
+	}
+	if n := min(room-width(facts)-2, barLimit); n >= 6 && t.total > 0 {
+		d.bar(r, t, n)
 	}
 	r.add(normal, facts)
 	if t.phase != "" {
@@ -268,32 +281,32 @@ func (d drawing) bar(r *row, t *task, n int) {
 	r.add(normal, "  ")
 }
 
-// facts are a step's numbers. The fields have fixed widths where they change
-// often, so that nothing dances.
-func (t *task) facts(now time.Time) string {
+// facts are a step's numbers, the most important first. Those that change
+// often have a fixed width, so that nothing dances.
+func (t *task) facts(now time.Time) []string {
 	if t.done == 0 && t.total == 0 {
-		return ""
+		return nil
+	}
+	if t.unit != "bytes" {
+		text := fmt.Sprintf("%d of %d %s", t.done, t.total, t.unit)
+		if t.total == 0 {
+			text = fmt.Sprintf("%d %s", t.done, t.unit)
+		}
+		return []string{strings.TrimSpace(text)}
+	}
+	parts := []string{Bytes(t.done)}
+	if t.total > 0 {
+		parts[0] = pad(parts[0]+" of "+Bytes(t.total), 18)
 	}
 	speed := t.speed.perSecond(now)
-	switch {
-	case t.unit != "bytes" && t.total == 0:
-		return strings.TrimSpace(fmt.Sprintf("%d %s", t.done, t.unit))
-	case t.unit != "bytes":
-		return strings.TrimSpace(fmt.Sprintf("%d of %d %s", t.done, t.total, t.unit))
-	case t.total == 0 && speed < 1:
-		return Bytes(t.done)
-	case t.total == 0:
-		return Bytes(t.done) + "  " + Bytes(int64(speed)) + "/s"
+	if speed < 1 || t.done >= t.total && t.total > 0 {
+		return parts
 	}
-	text := pad(Bytes(t.done)+" of "+Bytes(t.total), 18)
-	if speed < 1 {
-		return text
-	}
-	text += "  " + pad(Bytes(int64(speed))+"/s", 9)
+	parts = append(parts, pad(Bytes(int64(speed))+"/s", 9))
 	if left := t.left(speed); left > 0 {
-		text += "  " + Duration(left) + " left"
+		parts = append(parts, Duration(left)+" left")
 	}
-	return text
+	return parts
 }
 
 // left is the remaining time at a speed in bytes a second, in whole seconds; 0

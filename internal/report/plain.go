@@ -163,7 +163,7 @@ func (p *Plain) progress(e event.Progress, now time.Time) {
 // plainFacts is "18.2 MB of 40 MB (3.1 MB/s)".
 func (t *task) plainFacts(now time.Time) string {
 	if t.unit != "bytes" {
-		return t.facts(now)
+		return strings.Join(t.facts(now), " ")
 	}
 	text := Bytes(t.done)
 	if t.total > 0 {
@@ -202,7 +202,7 @@ func (p *Plain) finished(e event.StepFinished) string {
 	case errors.Is(e.Err, context.Canceled):
 		return l.dye(warn, sym.idle+" cancelled") + took
 	case e.Err != nil:
-		return l.dye(bad, sym.bad+" failed") + took + ": " + firstLine(e.Err.Error())
+		return l.dye(bad, sym.bad+" failed") + took + ": " + firstLine(reason(e.Err, e.Subject, e.Step))
 	case e.Skipped != "":
 		return l.dye(dim, sym.idle+" skipped") + ": " + firstLine(e.Skipped)
 	case e.Result != "":

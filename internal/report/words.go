@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/versatus/snowdrop/internal/event"
 )
 
 // Bytes writes a size in decimal units, as DigitalOcean bills them: "18.2 MB".
@@ -126,4 +128,16 @@ func firstLine(text string) string {
 		}
 	}
 	return ""
+}
+
+// reason is an error's text for a place that names the subject and the step
+// already: without the beginning that names them too.
+func reason(err error, s event.Subject, step string) string {
+	text := err.Error()
+	for _, prefix := range []string{step + " " + s.String(), step, s.String()} {
+		if rest, ok := strings.CutPrefix(text, prefix+": "); ok && prefix != "" {
+			return rest
+		}
+	}
+	return text
 }
