@@ -64,7 +64,9 @@ wanted() {
   fi
   case $shown in
     *LoadState=not-found*) missing=yes ;;
-    '' | *ActiveState=active*) ;;
+    '') ;;
+    *NRestarts=[1-9]*) journal "$1" ;;
+    *ActiveState=active*) ;;
     *) journal "$1" ;;
   esac
 }

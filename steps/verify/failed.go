@@ -1,13 +1,13 @@
 package verify
 
 import (
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
 
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/internal/remote"
+	"github.com/versatus/snowdrop/internal/systemd"
 )
 
 // FailedError says that a droplet is not as it should be. It carries the evidence.
@@ -36,7 +36,9 @@ func (e *FailedError) Error() string {
 		}
 	}
 	for _, u := range unexpected(e.Evidence.Failed) {
-		fmt.Fprintf(&b, "\n  %s is %s", fullName(u), describe(u))
+		if len(u.Journal) > 0 {
+			b.WriteString("\n  last lines of " + fullName(u) + ":")
+		}
 		for _, line := range u.Journal {
 			b.WriteString("\n    | " + line)
 		}
@@ -70,31 +72,19 @@ func (e *FailedError) Next() string {
 		ssh += " -J " + jumpWord(j.User, j.Host, j.Port)
 	}
 	ssh += " " + login + "@" + e.Target.Address + " "
-	unit := e.firstUnit()
+	units := unexpected(e.Evidence.Failed)
 	switch {
-	case unit == nil:
+	case isStarting(e.Evidence.State):
+		return ssh + "systemctl list-jobs"
+	case len(units) == 0:
 		return ssh + "journalctl -b -p warning -n 100"
-	case unit.User != "":
-		return ssh + "journalctl -b -n 100 _SYSTEMD_USER_UNIT=" + unit.Name
+	case systemd.NotFound(units[0]):
+		return ssh + "systemctl list-unit-files"
+	case units[0].User != "":
+		return ssh + "journalctl -b -n 100 _SYSTEMD_USER_UNIT=" + units[0].Name
 	default:
-		return ssh + "journalctl -b -n 100 -u " + unit.Name
+		return ssh + "journalctl -b -n 100 -u " + units[0].Name
 	}
-}
-
-func (e *FailedError) firstUnit() *release.Unit {
-	if failed := unexpected(e.Evidence.Failed); len(failed) > 0 {
-		return &failed[0]
-	}
-	for _, c := range e.Evidence.Failures() {
-		if name, ok := strings.CutPrefix(c.Name, "unit "); ok {
-			user, unit, hasUser := strings.Cut(name, "/")
-			if hasUser {
-				return &release.Unit{Name: unit, User: user}
-			}
-			return &release.Unit{Name: name}
-		}
-	}
-	return nil
 }
 
 func port(t remote.Target) int {

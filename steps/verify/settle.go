@@ -77,6 +77,9 @@ func (v *verification) judge(s seen, patient bool) verdict {
 	v.evidence.Checks = nil
 
 	fresh, want, got := isNew(s.State, v.in.FormerBootID, v.in.RebuiltAt, v.clock.Now())
+	if !fresh {
+		got = "still the boot from before the rebuild: " + got
+	}
 	v.check("boot", fresh, want, got)
 	if !fresh {
 		v.tell.Phase("not rebooted yet")
@@ -170,6 +173,9 @@ func (v *verification) checkUnits(s systemd.State, patient bool) verdict {
 			}
 		}
 		v.check("unit "+fullName(u), result == good, "active", got)
+		if result != good {
+			v.blame(u)
+		}
 		worst = max(worst, result)
 	}
 	return worst

@@ -38,7 +38,7 @@ func (v *verification) soak(ctx context.Context, before systemd.State) error {
 		return v.soakUnseen(ctx, length, err)
 	}
 	v.saw(s.State, s.keys)
-	faults := compare(before, s.State, length)
+	faults := v.compare(before, s.State, length)
 	if len(faults) == 0 {
 		v.check("soak", true, soakWant(length), "steady")
 	} else {
@@ -76,9 +76,9 @@ func (v *verification) lookSoon(ctx context.Context) (seen, error) {
 	}
 }
 
-// compare says what became worse. Units that nobody asked for count when they
+// compare says what became worse, and blames the units. Units that nobody asked for count when they
 // restarted more than once: a single restart is what Restart= is for.
-func compare(before, after systemd.State, length time.Duration) []string {
+func (v *verification) compare(before, after systemd.State, length time.Duration) []string {
 	if before.BootID != after.BootID {
 		return []string{fmt.Sprintf("it booted again (boot id %s, then %s)", before.BootID, after.BootID)}
 	}
@@ -91,7 +91,11 @@ func compare(before, after systemd.State, length time.Duration) []string {
 	for _, u := range after.Units {
 		name := fullName(u)
 		wanted[name] = true
-		if n := u.Restarts - was[name].Restarts; n > 0 {
+		n := u.Restarts - was[name].Restarts
+		if n > 0 || u.Active != "active" {
+			v.blame(u)
+		}
+		if n > 0 {
 			faults = append(faults, fmt.Sprintf("%s restarted %s in %s and is %s", name, times(n), length, u.Active))
 		} else if u.Active != "active" {
 			faults = append(faults, fmt.Sprintf("%s is no longer active: %s", name, describe(u)))
@@ -100,6 +104,7 @@ func compare(before, after systemd.State, length time.Duration) []string {
 	for _, u := range after.Restarted {
 		if n := u.Restarts - restartsOf(before.Restarted, u); n > 1 && !wanted[fullName(u)] && !u.Allowed {
 			faults = append(faults, fmt.Sprintf("%s restarted %s in %s", fullName(u), times(n), length))
+			v.blame(u)
 		}
 	}
 	failedBefore := map[string]bool{}

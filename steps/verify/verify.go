@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -121,8 +122,15 @@ const journalLines = 10
 
 func (v *verification) saw(state systemd.State, keys []string) {
 	v.evidence.BootID, v.evidence.System, v.evidence.State = state.BootID, state.System, state.Word
-	v.evidence.Failed, v.evidence.HostKeys = state.Failed, keys
+	v.evidence.Failed, v.evidence.HostKeys = slices.Clone(state.Failed), keys
 	v.notes = state.Notes
+}
+
+// blame adds a unit to those that are not as they should be.
+func (v *verification) blame(u release.Unit) {
+	if !slices.ContainsFunc(v.evidence.Failed, func(f release.Unit) bool { return fullName(f) == fullName(u) }) {
+		v.evidence.Failed = append(v.evidence.Failed, u)
+	}
 }
 
 // Identity is who a droplet is at this moment.
