@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
@@ -72,23 +73,24 @@ func acts() []act {
 			},
 		}},
 	}
+	monday := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	return []act{
 		{
 			title:    "A first release of three servers",
 			text:     "Images are built, uploaded and imported side by side; web's two droplets follow one after the other.",
-			revision: "5f0c1d2e3b4a59687766554433221100ffeeddcc", servers: first,
+			revision: "5f0c1d2e3b4a59687766554433221100ffeeddcc", at: monday, servers: first,
 			check: allOf(event.Verified),
 		},
 		{
 			title:    "The same again finds nothing to do",
 			text:     "Everything is named by content: no build, no upload, no droplet is touched.",
-			revision: "5f0c1d2e3b4a59687766554433221100ffeeddcc", servers: first,
+			revision: "5f0c1d2e3b4a59687766554433221100ffeeddcc", at: monday, servers: first,
 			check: allOf(event.Unchanged),
 		},
 		{
 			title:    "A release whose unit fails is found out and rolled back",
 			text:     "web's new nginx does not start. The first batch fails, goes back, and the second droplet is never touched.",
-			revision: "a1b2c3d4e5f60718293a4b5c6d7e8f9001122334", servers: broken,
+			revision: "a1b2c3d4e5f60718293a4b5c6d7e8f9001122334", at: monday.Add(26 * time.Hour), servers: broken,
 			check: rolledBack,
 		},
 	}

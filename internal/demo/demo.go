@@ -38,6 +38,7 @@ type Options struct {
 type act struct {
 	title, text string
 	revision    string
+	at          time.Time // the revision's
 	servers     map[string]lab.ImageSpec
 	// check says what did not happen that the act is there to show.
 	check func(*deploy.Result, error) error
@@ -107,9 +108,7 @@ func prepare(ctx context.Context, dir string, l *lab.Lab, o Options) (*stage, er
 	if err != nil {
 		return nil, fmt.Errorf("load the demo's fleet file: %w", err)
 	}
-	s := &stage{fleet: f, lab: l, getenv: environment(l, o.Getenv)}
-	s.source, err = chooseSource(ctx, project, f)
-	return s, err
+	return &stage{fleet: f, lab: l, getenv: environment(l, o.Getenv), source: chooseSource(ctx, project, acts()[0])}, nil
 }
 
 // environment is that of the lab, and of the demo's one secret; the rest comes

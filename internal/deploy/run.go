@@ -176,16 +176,16 @@ func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletRe
 
 // state is one sentence: what runs on a droplet now.
 func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
-	former := "the image it had before: " + imageWords(d.ImageName, d.ImageID)
+	former := imageWords(d.ImageName, d.ImageID)
 	switch o {
 	case event.Verified:
 		return "runs " + imageWords(s.image.Name, s.image.ID) + ", verified"
 	case event.Unchanged:
-		return "runs the wanted image already, verified earlier"
+		return "runs " + former + ", verified earlier"
 	case event.WouldDo:
-		return "would be rebuilt; runs " + imageWords(d.ImageName, d.ImageID)
+		return "would be rebuilt; runs " + former
 	case event.RolledBack:
-		return "went back to " + imageWords(d.ImageName, d.ImageID) + ", verified"
+		return "runs " + former + " again, verified"
 	}
 	switch s.stage(d.ID) {
 	case rebuildSent:
@@ -195,15 +195,20 @@ func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
 	case provisioned:
 		return "was rebuilt with " + imageWords(s.image.Name, s.image.ID) + "; not verified"
 	default:
-		return "not touched, runs " + former
+		return "runs " + former + " as before"
 	}
 }
 
+// imageWords names an image as people tell images apart: ours by the beginning of
+// the hash, others by their name.
 func imageWords(name string, id int) string {
+	if hash, ok := ocean.HashOf(name); ok {
+		return fmt.Sprintf("image %s (%d)", hash[:8], id)
+	}
 	if name == "" {
 		return fmt.Sprintf("image %d", id)
 	}
-	return fmt.Sprintf("%s (%d)", name, id)
+	return fmt.Sprintf("image %q (%d)", name, id)
 }
 
 // wouldRebuild tells, in a dry run, what the rollout would do.

@@ -47,7 +47,7 @@ func (s *serverRun) former(droplet ocean.Droplet) (onto, error) {
 			return onto{image: image, toplevel: toplevelOf(s.plan.Record, image.ID)}, nil
 		}
 	}
-	return onto{}, fmt.Errorf("%w for droplet %s (%d): before, it ran %s, which is not an image of an earlier release of %s that is still there",
+	return onto{}, fmt.Errorf("%w for droplet %s (%d): before, it ran %s, which is no earlier release of %s that is still there",
 		errNoWayBack, droplet.Name, droplet.ID, imageWords(droplet.ImageName, droplet.ImageID), s.name())
 }
 

@@ -74,7 +74,9 @@ func (w *work) address(ctx context.Context, key string) (string, error) {
 
 // preflight asks the URL what DigitalOcean will ask it. HEAD is told and not
 // demanded: an S3 refuses it for a URL that was signed for GET, and whether that
-// matters to the importer is disputed (nanovms/ops#468, #1723).
+// matters to the importer is disputed (nanovms/ops#468, #1723). So a refused HEAD
+// is worth a warning only where it should have worked; it is told again with the
+// error if the import fails.
 func (w *work) preflight(ctx context.Context, address string, object *document) error {
 	w.tell.Phase("checking that DigitalOcean can read %s", object.Name)
 	seen, err := w.Space.Probe(ctx, address)
@@ -88,8 +90,10 @@ func (w *work) preflight(ctx context.Context, address string, object *document) 
 	case seen.Length >= 0 && seen.Length != object.Size:
 		return fmt.Errorf("preflight of the import: the object's URL gives %d bytes, not the %d that were stored; run it again",
 			seen.Length, object.Size)
-	case trouble != "":
+	case trouble != "" && (w.in.Delivery == fleet.PublicRead || seen.Head != http.StatusForbidden):
 		w.tell.Warn("%s", trouble)
+	default:
+		w.tell.Phase("its URL answers %d to HEAD and %d to a ranged GET", seen.Head, seen.RangedGet)
 	}
 	return nil
 }
