@@ -49,7 +49,7 @@ func (g cgroup) create() error {
 		return errors.New("no control groups are mounted at /sys/fs/cgroup")
 	}
 	for _, dir := range g.dirs {
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("make the machine's control group: %w", err)
 		}
 	}
@@ -118,7 +118,7 @@ func kill(pids []int) {
 func processes(dir string) []int {
 	var pids []int
 	for _, d := range directories(dir) {
-		list, err := os.ReadFile(filepath.Join(d, "cgroup.procs"))
+		list, err := os.ReadFile(filepath.Join(d, "cgroup.procs")) //nolint:gosec // A control group of the lab.
 		if err != nil {
 			continue
 		}

@@ -18,7 +18,7 @@ func run(ctx context.Context, program string, args ...string) error {
 }
 
 func runWith(ctx context.Context, stdin, program string, args ...string) error {
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // The programs are constants, and no shell is involved.
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // format is how an image file holds its disk.
@@ -112,27 +113,36 @@ func mbrPartitions(mbr []byte, size int64) []region {
 }
 
 func gptPartitions(disk io.ReaderAt, header []byte, size int64) ([]region, error) {
-	table := binary.LittleEndian.Uint64(header[72:])
+	table, ok := sectors(header[72:])
 	count := binary.LittleEndian.Uint32(header[80:])
 	length := binary.LittleEndian.Uint32(header[84:])
-	if count > 1024 || length < 128 || length > 4096 || table > uint64(size)/sector {
+	if count > 1024 || length < 128 || length > 4096 || !ok {
 		return nil, fmt.Errorf("%w: its GPT is damaged (%d entries of %d bytes at sector %d)", ErrNotBootable, count, length, table)
 	}
 	entries := make([]byte, count*length)
-	if _, err := disk.ReadAt(entries, int64(table)*sector); err != nil {
+	if _, err := disk.ReadAt(entries, table*sector); err != nil {
 		return nil, fmt.Errorf("%w: its GPT is cut off: %w", ErrNotBootable, err)
 	}
 	var parts []region
 	for ; len(entries) > 0; entries = entries[length:] {
 		unused := bytes.Equal(entries[:16], make([]byte, 16))
-		first := binary.LittleEndian.Uint64(entries[32:])
-		last := binary.LittleEndian.Uint64(entries[40:])
-		if unused || last < first || last > uint64(size)/sector {
-			continue
+		first, ok1 := sectors(entries[32:])
+		last, ok2 := sectors(entries[40:])
+		if !unused && ok1 && ok2 && last >= first {
+			parts = appendInside(parts, first, last-first+1, size)
 		}
-		parts = appendInside(parts, int64(first), int64(last-first)+1, size)
 	}
 	return parts, nil
+}
+
+// sectors reads a number of sectors, and whether it is small enough to be one: twice
+// its bytes must be a number too.
+func sectors(b []byte) (int64, bool) {
+	n := binary.LittleEndian.Uint64(b)
+	if n > math.MaxInt64/sector/2 {
+		return 0, false
+	}
+	return int64(n), true
 }
 
 // appendInside adds a partition, given in sectors, if it lies on the disk.

@@ -46,6 +46,7 @@ func (c client) authorizedKey() string {
 // output and the host key.
 func (c client) run(ctx context.Context, t *testing.T, m *Machine, command string) (string, string) {
 	t.Helper()
+	start := time.Now()
 	var hostKey string
 	config := &ssh.ClientConfig{
 		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(c.signer)},
@@ -71,6 +72,7 @@ func (c client) run(ctx context.Context, t *testing.T, m *Machine, command strin
 	check(t, err)
 	defer session.Close()
 	out, err := session.CombinedOutput(command)
+	t.Logf("%s: %.50s: after %s", m.Name(), command, time.Since(start).Round(time.Millisecond))
 	if err != nil {
 		t.Fatalf("run %q on %s: %v: %s", command, m.Name(), err, out)
 	}
@@ -242,7 +244,9 @@ func TestQcow2AndPartitionedImagesBootSideBySide(t *testing.T) {
 		check(t, err)
 		defer file.Close()
 		// A reader that cannot seek, as a download is.
+		start := time.Now()
 		check(t, m.Boot(ctx, io.MultiReader(file), BootOptions{Hostname: name}))
+		t.Logf("%s boots after %s", name, time.Since(start).Round(time.Millisecond))
 	}
 	for _, m := range machines {
 		out, _ := c.run(ctx, t, m, "systemctl is-system-running --wait; hostname")
@@ -273,11 +277,15 @@ func partitioned(t *testing.T, image, dir, label string) string {
 	check(t, err)
 	defer file.Close()
 	check(t, file.Truncate(info.Size()+16<<20))
-	sfdisk := exec.CommandContext(t.Context(), "sfdisk", "-q", disk)
-	sfdisk.Stdin = strings.NewReader(fmt.Sprintf("label: %s\nstart=2048, size=2048\nstart=8192, size=%d\n", label, info.Size()/sector))
-	if out, err := sfdisk.CombinedOutput(); err != nil {
-		t.Fatalf("sfdisk: %v: %s", err, out)
+	table := make([]byte, 64*sector)
+	parts := []span{{2048, 2048}, {8192, uint32(info.Size() / sector)}}
+	if label == "gpt" {
+		putGPT(table, parts...)
+	} else {
+		putMBR(table, parts...)
 	}
+	_, err = file.Write(table)
+	check(t, err)
 	command(t, "dd", "if="+image, "of="+disk, "bs=4M", "seek=4194304", "oflag=seek_bytes", "conv=notrunc,sparse", "status=none")
 	return disk
 }

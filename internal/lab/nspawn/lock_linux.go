@@ -23,7 +23,10 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return false, nil
 		}
-		return err == nil, err
+		if err != nil {
+			return false, fmt.Errorf("flock: %w", err)
+		}
+		return true, nil
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())

@@ -167,7 +167,6 @@ func (m *Machine) Remove(ctx context.Context) error {
 // powerOn starts the machine from its mounted disk; on an error it is off.
 func (m *Machine) powerOn(ctx context.Context) error {
 	m.console.reset()
-	m.host.config.log("%s: booting at %s", m.name, m.Address())
 	err := m.spawn(ctx)
 	if err == nil {
 		return nil

@@ -28,7 +28,6 @@ func (id labID) lockFile() string     { return id.name() + ".lock" }
 func (id labID) mac(n int) string {
 	return fmt.Sprintf("02:%s:%s:%s:00:%02x", id[0:2], id[2:4], id[4:6], n)
 }
-func (id labID) owns(name string) bool { owner, ok := ownerOf(name); return ok && owner == id }
 
 // ownerOf reads the lab's id off the name of a namespace, a control group, a
 // machine, a directory or a lock file. It is strict: what does not look exactly

@@ -34,6 +34,7 @@ func (m *Machine) spawn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.host.config.log("%s: booting at %s", m.name, m.Address())
 	if err := m.host.network.plug(ctx, m.number); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (m *Machine) startNspawn(ctx context.Context, initCommand []string) (*exec.
 		"--register=no", "--keep-unit", "--settings=no",
 		"--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
 	)
-	cmd := exec.CommandContext(ctx, "/bin/sh", append(args, initCommand...)...)
+	cmd := exec.CommandContext(ctx, "/bin/sh", append(args, initCommand...)...) //nolint:gosec // The script is a constant; what varies are its arguments.
 	cmd.Stdout, cmd.Stderr = &m.console, &m.console
 	// TERM=dumb keeps the console free of colours. Version 1 control groups are too
 	// old for the systemd of today's images.

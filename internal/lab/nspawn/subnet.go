@@ -50,7 +50,7 @@ func overlapsAny(p netip.Prefix, taken []netip.Prefix) bool {
 // address is the one of a machine, or of the bridge, in a lab's /24.
 func address(subnet netip.Prefix, n int) netip.Addr {
 	bytes := subnet.Addr().As4()
-	bytes[3] = byte(n)
+	bytes[3] = byte(n & 0xff)
 	return netip.AddrFrom4(bytes)
 }
 

@@ -110,11 +110,11 @@ func unmount(ctx context.Context, point string) error {
 		case errors.Is(err, syscall.EBUSY):
 			return false, nil
 		default:
-			return false, err
+			return false, fmt.Errorf("unmount %s: %w", point, err)
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("unmount %s: %w", point, err)
+		return fmt.Errorf("take off the file system at %s: %w", point, err)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (t traces) find() (map[labID]*found, error) {
 		each(parent, func(f *found, name string) { f.dirs = append(f.dirs, filepath.Join(parent, name)) })
 	}
 	errs = append(errs, eachEntry(t.links, func(name string) {
-		alias, _ := os.ReadFile(filepath.Join(t.links, name, "ifalias"))
+		alias, _ := os.ReadFile(filepath.Join(t.links, name, "ifalias")) //nolint:gosec // A file of the kernel.
 		if id, ok := ownerOfLink(name, string(alias)); ok {
 			lab(id).links = append(lab(id).links, name)
 		}
