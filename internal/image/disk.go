@@ -43,6 +43,13 @@ func (v view) bytes(offset, length int64) ([]byte, error) {
 	return b, nil
 }
 
+func ignoreBeyond(err error) error {
+	if errors.Is(err, errBeyond) {
+		return nil
+	}
+	return err
+}
+
 // header is bytes for what every image of the format has: there its absence means
 // that the image is cut off.
 func (v view) header(offset, length int64) ([]byte, error) {

@@ -135,6 +135,10 @@ func sameFormat(path string, format Format, is string) error {
 		fix = "DigitalOcean does not import ISO images: build a disk image (system.build.digitalOceanImage)"
 	case "vhd":
 		fix = "DigitalOcean imports VHDX but not VHD: build the image as qcow2"
+	case string(Gzip):
+		fix = "name it " + filepath.Base(path) + ".gz: DigitalOcean judges an image by its ending"
+	case string(Bzip2):
+		fix = "name it " + filepath.Base(path) + ".bz2: DigitalOcean judges an image by its ending"
 	case "":
 		is = "nothing that is known as a disk image"
 		fix = fmt.Sprintf("the ending promises %s: check what the installable makes", format)

@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -28,8 +29,7 @@ func parseVDI(v view) (*disk, error) {
 	d := &disk{virtualSize: int64(size)}
 	data, allocated := int64(le.Uint32(b[0x158:])), int64(le.Uint32(b[0x184:]))
 	if allocated > 0 {
-		// The last block may be there in part: only its beginning is demanded.
-		d.reaches(data + (allocated-1)*block + 1)
+		d.reaches(data + allocated*block)
 	}
 	return d, nil
 }
@@ -66,11 +66,22 @@ func parseVMDK(v view) (*disk, error) {
 	if directory > math.MaxUint32 {
 		return nil, v.fault(ErrDamaged, "a VMDK header with impossible numbers", fixRebuild)
 	}
-	return d, vmdkReach(v, d, int64(directory)*sector, int64(grain), perTable)
+	last, err := vmdkReach(v, d, int64(directory)*sector, int64(grain), perTable)
+	const compressed = 1 << 16
+	if err != nil || last == 0 || le.Uint32(b[8:])&compressed == 0 {
+		return d, err
+	}
+	marker, err := v.bytes(last, 12) // its grain's number, and how many bytes follow
+	if err == nil {
+		d.reaches(last + 12 + int64(le.Uint32(marker[8:])))
+	}
+	return d, ignoreBeyond(err)
 }
 
-// vmdkReach goes through the grain directory and the tables that it points to.
-func vmdkReach(v view, d *disk, directory, grain, perTable int64) error {
+// vmdkReach goes through the grain directory and the tables that it points to, and
+// returns where the farthest grain begins, 0 if there is none. A grain at the end
+// of the file may be there in part, so only its beginning is demanded.
+func vmdkReach(v view, d *disk, directory, grain, perTable int64) (last int64, err error) {
 	const sector, width = 512, 4
 	le := binary.LittleEndian
 	covered := grain * sector * perTable
@@ -84,18 +95,17 @@ func vmdkReach(v view, d *disk, directory, grain, perTable int64) error {
 		var end int64
 		end, failed = tableEnd(v, table, perTable, width, func(entry []byte) int64 {
 			const zeroed = 1 // a grain of zeros; 0 is one that is not there
-			if at := int64(le.Uint32(entry)); at > zeroed {
-				return at*sector + 1
+			at := int64(le.Uint32(entry))
+			if at <= zeroed {
+				return 0
 			}
-			return 0
+			last = max(last, at*sector)
+			return at*sector + 1
 		})
 		return end
 	})
 	d.reaches(end)
-	if failed != nil {
-		return failed
-	}
-	return err
+	return last, errors.Join(err, failed)
 }
 
 // vmdkFooter looks whether a stream-optimized file that can be seen whole ends as

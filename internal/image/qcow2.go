@@ -27,8 +27,14 @@ func parseQcow2(v view) (*disk, error) {
 		d.warn("the qcow2 file's clusters are compressed with zstd, which an older importer cannot read: " +
 			"if the import fails, build it without (qemu-img convert -o compression_type=zlib)")
 	}
+	if h.HeaderFieldsV3 != nil && h.IncompatibleFeatures&extendedL2 != 0 {
+		d.warn("the qcow2 file has extended L2 entries, which an importer older than QEMU 5.2 cannot read: " +
+			"if the import fails, build it without (qemu-img convert -o extended_l2=off)")
+	}
 	return d, qcow2Reach(v, h, d)
 }
+
+const extendedL2 = 1 << qcow2.IncompatibleFeaturesExtendedL2EntriesBit
 
 func qcow2Header(v view) (*qcow2.Header, error) {
 	const lengthV2, lengthV3, lengthWithCompression = 72, 104, 112
@@ -83,9 +89,10 @@ func qcow2Usable(v view, h *qcow2.Header) error {
 		return errors.Join(faults...)
 	}
 	const smallest, largest = 9, 21 // cluster_bits that QEMU reads
-	switch err := h.Readable(); {
-	case err != nil && !errors.Is(err, qcow2.ErrUnsupportedCompression):
-		return v.fault(ErrNotAnImage, "a qcow2 file that cannot be read: "+err.Error(), fixRebuild)
+	const known = 1<<(qcow2.IncompatibleFeaturesExtendedL2EntriesBit+1) - 1
+	switch {
+	case h.Version < 2 || h.Version > 3, h.HeaderFieldsV3 != nil && h.IncompatibleFeatures&^known != 0:
+		return v.fault(ErrNotAnImage, fmt.Sprintf("a qcow2 file of an unknown kind (version %d)", h.Version), flatten)
 	case h.ClusterBits < smallest || h.ClusterBits > largest, h.Size > math.MaxInt64:
 		return v.fault(ErrDamaged, "a qcow2 header with impossible numbers", fixRebuild)
 	case h.Size == 0:
@@ -118,7 +125,7 @@ func qcow2Reach(v view, h *qcow2.Header, d *disk) error {
 
 	cluster := int64(1) << h.ClusterBits
 	width := 8
-	if h.HeaderFieldsV3 != nil && h.IncompatibleFeatures&(1<<qcow2.IncompatibleFeaturesExtendedL2EntriesBit) != 0 {
+	if h.HeaderFieldsV3 != nil && h.IncompatibleFeatures&extendedL2 != 0 {
 		width = 16
 	}
 	var failed error
@@ -145,12 +152,16 @@ func qcow2Offset(entry uint64) int64 {
 	return int64(entry & 0x00fffffffffffe00) //nolint:gosec // 56 bits
 }
 
-// qcow2ClusterReach is the byte after the first one of a cluster, 0 if it has none.
+// qcow2ClusterReach is the byte after the first one of a cluster, or of the last
+// sector of a compressed one; 0 if there is none.
 func qcow2ClusterReach(entry uint64, clusterBits uint32) int64 {
 	const compressed = 1 << 62
 	if entry&compressed != 0 {
+		const sector = 512
 		offsetBits := 62 - (clusterBits - 8)
-		return int64(entry&(1<<offsetBits-1)) + 1 //nolint:gosec // at most 61 bits
+		offset := int64(entry & (1<<offsetBits - 1)) //nolint:gosec // at most 61 bits
+		further := int64(entry &^ (3 << 62) >> offsetBits)
+		return offset&^(sector-1) + further*sector + 1
 	}
 	if offset := qcow2Offset(entry); offset != 0 {
 		return offset + 1

@@ -24,34 +24,49 @@ func unpack(ctx context.Context, info Info, f *os.File, progress func(done, tota
 	}
 	defer func() { _ = r.Close() }() // it only ends the read-ahead
 
-	head := make([]byte, headSize)
-	n, err := io.ReadFull(r, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+	head, whole, err := readHead(r)
+	if err != nil {
 		return nil, damaged(ctx, info, packed.done.Load(), err)
 	}
-	whole := err != nil
-	if n == 0 {
+	if len(head) == 0 {
 		return nil, &Fault{
 			Kind: ErrEmpty, Path: info.Path, Fix: fixRebuild,
 			Found: fmt.Sprintf("%s that unpacks to 0 bytes", info.Compression),
 		}
 	}
-	head = head[:n]
 	if err := sameFormat(info.Path, info.Format, content(head)); err != nil {
 		return nil, err
 	}
-	d, err := parse(info.Format, view{path: info.Path, ra: bytes.NewReader(head), have: int64(n), all: whole})
+	d, err := parse(info.Format, view{path: info.Path, ra: bytes.NewReader(head), have: int64(len(head)), all: whole})
 	if err != nil {
 		return nil, err
 	}
 	if err := tooLarge(info.Path, d.virtualSize); err != nil {
 		return nil, err
 	}
-	size, err := count(r, int64(n), d.limit())
+	size, err := count(r, int64(len(head)), d.limit())
 	if err != nil {
 		return nil, damaged(ctx, info, packed.done.Load(), err)
 	}
 	return d, d.complete(info.Path, size)
+}
+
+// readHead reads the first bytes, all of them if there are no more. io.ReadFull
+// would not do: its io.ErrUnexpectedEOF is also what a stream that is cut off says.
+func readHead(r io.Reader) (head []byte, whole bool, err error) {
+	head = make([]byte, headSize)
+	n := 0
+	for n < len(head) {
+		m, err := r.Read(head[n:])
+		n += m
+		if errors.Is(err, io.EOF) {
+			return head[:n], true, nil
+		}
+		if err != nil {
+			return head[:n], false, fmt.Errorf("after %d unpacked bytes: %w", n, err)
+		}
+	}
+	return head, false, nil
 }
 
 // limit is where reading on makes no sense: a raw disk is too large already.

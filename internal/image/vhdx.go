@@ -2,7 +2,6 @@ package image
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 )
@@ -58,7 +57,7 @@ func parseVHDX(v view) (*disk, error) {
 	default:
 		d.virtualSize = int64(n)
 	}
-	return d, vhdxReach(v, d, regions[vhdxBAT])
+	return d, vhdxReach(v, d, regions[vhdxBAT], int64(le.Uint32(file)))
 }
 
 // vhdxTable reads a table of 32-byte entries that begin with an identity: the
@@ -79,7 +78,7 @@ func vhdxTable(v view, offset int64, mark string, countAt, first int) (map[strin
 		e := b[first+i*entry:]
 		s := stretch{offset: int64(le.Uint32(e[16:])), length: int64(le.Uint32(e[20:]))}
 		if mark == "regi" {
-			s = stretch{offset: int64(le.Uint64(e[16:]) & math.MaxInt64 >> 1), length: int64(le.Uint32(e[24:]))} //nolint:gosec // masked
+			s = stretch{offset: int64(le.Uint64(e[16:]) & (math.MaxInt64 >> 1)), length: int64(le.Uint32(e[24:]))} //nolint:gosec // masked
 		}
 		table[string(e[:16])] = s
 	}
@@ -88,18 +87,15 @@ func vhdxTable(v view, offset int64, mark string, countAt, first int) (map[strin
 
 // vhdxReach goes through the block allocation table ([MS-VHDX] 2.5): the low three
 // bits are a block's state, the upper 44 its place in MiB.
-func vhdxReach(v view, d *disk, bat stretch) error {
+func vhdxReach(v view, d *disk, bat stretch, block int64) error {
 	end, err := tableEnd(v, bat.offset, bat.length/8, 8, func(b []byte) int64 {
 		const state, fully, partly = 7, 6, 7
 		entry := binary.LittleEndian.Uint64(b)
 		if s := entry & state; s != fully && s != partly {
 			return 0
 		}
-		return int64(entry>>20)<<20&math.MaxInt64 + 1 //nolint:gosec // 44 bits
+		return int64(entry>>20<<20&(math.MaxInt64>>1)) + block //nolint:gosec // masked
 	})
-	if err != nil && !errors.Is(err, errBeyond) {
-		return err
-	}
 	d.reaches(end)
-	return nil
+	return err
 }
