@@ -140,7 +140,7 @@ func (s *stage) play(ctx context.Context, o Options, a act) error {
 	}
 	report := o.NewReport()
 	defer report.Close()
-	options := connect.Options{Getenv: s.getenv, Sink: report, Nix: builder, RunURL: "https://example.com/runs/demo"}
+	options := connect.Options{Getenv: s.getenv, Sink: withoutNext(report), Nix: builder, RunURL: "https://example.com/runs/demo"}
 	outside, err := connect.Connect(s.fleet, options)
 	if err != nil {
 		return fmt.Errorf("connect to the lab: %w", err)
@@ -159,6 +159,18 @@ func (s *stage) play(ctx context.Context, o Options, a act) error {
 		return fmt.Errorf("%w (the deploy's error: %w)", fault, orNone(err))
 	}
 	return nil
+}
+
+// withoutNext leaves out the commands that are worth typing next: they would not
+// reach the demo's lab, which is gone by then.
+func withoutNext(next event.Sink) event.Sink {
+	return event.SinkFunc(func(e event.Event) {
+		if done, ok := e.(event.RunFinished); ok {
+			done.Next = nil
+			e = done
+		}
+		next.Emit(e)
+	})
 }
 
 var errNone = errors.New("none")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -47,10 +48,11 @@ func chooseSource(ctx context.Context, project string, first act) source {
 
 // nixOptions are tried in turn: a nix without a daemon that runs as root, as in a
 // container or from a distribution's package, has neither build users nor a sandbox.
+// No cache is asked: there is nothing in one that the demo could use.
 func nixOptions() []map[string]string {
-	all := []map[string]string{nil}
+	all := []map[string]string{{"substitute": "false"}}
 	if os.Geteuid() == 0 {
-		all = append(all, map[string]string{"sandbox": "false", "build-users-group": ""})
+		all = append(all, map[string]string{"substitute": "false", "sandbox": "false", "build-users-group": ""})
 	}
 	return all
 }
@@ -83,8 +85,9 @@ func (n nixFlake) client(options map[string]string) *nix.Client {
 	return nix.New(nix.Config{Options: options, LogDir: n.logs, Dir: n.dir})
 }
 
-// release writes the flake of an act.
-func (n nixFlake) release(_ context.Context, a act) (deploy.Nix, error) {
+// release writes the flake of an act, and commits it where there is git, so that
+// the release has a revision.
+func (n nixFlake) release(ctx context.Context, a act) (deploy.Nix, error) {
 	servers, err := json.Marshal(a.servers)
 	if err != nil {
 		return nil, fmt.Errorf("write the demo's flake: %w", err)
@@ -94,7 +97,33 @@ func (n nixFlake) release(_ context.Context, a act) (deploy.Nix, error) {
 			return nil, fmt.Errorf("write the demo's flake: %w", err)
 		}
 	}
+	if _, err := exec.LookPath("git"); err == nil {
+		if err := n.commit(ctx, a); err != nil {
+			return nil, err
+		}
+	}
 	return n.client(n.options), nil
+}
+
+// commit makes the folder a repository, and a commit of what is new in it.
+func (n nixFlake) commit(ctx context.Context, a act) error {
+	date := a.at.Format(time.RFC3339)
+	for _, args := range [][]string{
+		{"init", "--quiet"},
+		{"add", "--all"},
+		{
+			"-c", "user.name=snowdrop", "-c", "user.email=demo@example.com", "-c", "commit.gpgSign=false",
+			"commit", "--quiet", "--allow-empty", "--message", a.title,
+		},
+	} {
+		cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // the arguments stand above
+		cmd.Dir = n.dir
+		cmd.Env = append(os.Environ(), "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("commit the demo's flake: git %s: %w: %s", args[0], err, out)
+		}
+	}
+	return nil
 }
 
 // try builds one toplevel.

@@ -155,7 +155,7 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 	}
 	plan := &Plan{Request: req, Revision: meta.Revision, RevisionTime: meta.LastModified, world: now}
 	if meta.Dirty {
-		tell.Warn("the flake has changes that are not committed: the records will name no revision")
+		tell.Warn("the flake is not a clean git checkout: the records will name no revision")
 		plan.Revision = ""
 	}
 	var faults []error
