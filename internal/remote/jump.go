@@ -130,7 +130,7 @@ func (j *jumpHost) connected(ctx context.Context, d *Dialer) (client *ssh.Client
 	case j.turn <- struct{}{}:
 		defer func() { <-j.turn }()
 	case <-ctx.Done():
-		return nil, false, context.Cause(ctx)
+		return nil, false, fmt.Errorf("wait for the connection to %s: %w", j, context.Cause(ctx))
 	}
 	if j.client != nil {
 		return j.client, false, nil

@@ -123,11 +123,11 @@ func unexpected(failed []release.Unit) []release.Unit {
 
 func (v *verification) checkState(s systemd.State) verdict {
 	const want = "running"
-	switch {
-	case s.Word == "running":
+	switch s.Word {
+	case "running":
 		v.check("state", true, want, s.Word)
 		return good
-	case s.Word == "degraded":
+	case "degraded":
 		var system []release.Unit
 		for _, u := range unexpected(s.Failed) {
 			if u.User == "" {
@@ -140,7 +140,7 @@ func (v *verification) checkState(s systemd.State) verdict {
 			return good
 		}
 		return bad
-	case s.Word == "maintenance":
+	case "maintenance":
 		v.check("state", false, want, "maintenance: the machine is in rescue or emergency mode")
 		return bad
 	default:
