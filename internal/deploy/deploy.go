@@ -56,8 +56,13 @@ func (d *Deployer) release(ctx context.Context, s *serverRun) error {
 	if err := d.rebuild(ctx, s, image); err != nil {
 		return err
 	}
-	// 4. Delete what is no longer needed: only now that all is verified.
-	return d.prune(ctx, s)
+	// 4. Delete what is no longer needed: only now that all is verified. What could
+	// not be deleted costs a little storage and is tried again by the next run; the
+	// release is none the worse for it.
+	if err := d.prune(ctx, s); err != nil {
+		s.warn("not everything was pruned: %v", err)
+	}
+	return nil
 }
 
 // build builds the images that DigitalOcean does not have yet.

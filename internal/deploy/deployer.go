@@ -24,7 +24,6 @@ import (
 type Nix interface {
 	build.Nix
 	Metadata(ctx context.Context, flake string) (nix.Metadata, error)
-	Closure(ctx context.Context, path string) ([]nix.PathInfo, error)
 }
 
 // Ocean is what the use cases need of DigitalOcean.

@@ -49,7 +49,7 @@ func (s *serverRun) releaseOf(image ocean.Image) release.Release {
 
 func (s *serverRun) keepRecord(ctx context.Context) {
 	if err := s.record.update(ctx, func(*release.Record) {}); err != nil {
-		s.d.Sink.Emit(event.Warning{Subject: s.subject(), Text: err.Error()})
+		s.warn("%v", err)
 	}
 }
 

@@ -168,6 +168,9 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 		plan.Servers = append(plan.Servers, one)
 	}
 	faults = append(faults, p.d.preflight(plan)...)
+	for _, caution := range ocean.Cautions(plan.targets()) {
+		tell.Warn("%v", caution)
+	}
 	return plan, errors.Join(faults...)
 }
 
@@ -240,6 +243,18 @@ func todo(rec *release.Record, d ocean.Droplet, want *ocean.Image) Todo {
 // preflight finds what would keep the plan from working.
 func (d *Deployer) preflight(p *Plan) []error {
 	var faults []error
+	for _, s := range p.Servers {
+		if len(s.Pending()) > 0 {
+			faults = append(faults, provision.Check(s.Server.Name, s.Server.Files, d.Getenv))
+		}
+		faults = append(faults, d.superseded(p, s))
+	}
+	faults = append(faults, ocean.Preflight(p.targets()))
+	return slices.DeleteFunc(faults, func(err error) bool { return err == nil })
+}
+
+// targets are the droplets that the plan rebuilds, with what is known of the image.
+func (p *Plan) targets() []ocean.Target {
 	var targets []ocean.Target
 	for _, s := range p.Servers {
 		for _, droplet := range s.Wiped() {
@@ -247,15 +262,13 @@ func (d *Deployer) preflight(p *Plan) []error {
 			if s.Image != nil {
 				t.Image = *s.Image
 			}
+			if s.Record != nil && s.Record.Image.Hash == s.Want.Hash {
+				t.ImageVirtualSize = s.Record.Image.VirtualSize
+			}
 			targets = append(targets, t)
 		}
-		if len(s.Pending()) > 0 {
-			faults = append(faults, provision.Check(s.Server.Name, s.Server.Files, d.Getenv))
-		}
-		faults = append(faults, d.superseded(p, s))
 	}
-	faults = append(faults, ocean.Preflight(targets))
-	return slices.DeleteFunc(faults, func(err error) bool { return err == nil })
+	return targets
 }
 
 // SupersededError says that a server runs a newer revision than the one asked for.

@@ -116,6 +116,10 @@ func (s *serverRun) name() string { return s.plan.Server.Name }
 
 func (s *serverRun) subject() event.Subject { return event.Subject{Server: s.name()} }
 
+func (s *serverRun) warn(format string, args ...any) {
+	s.d.Sink.Emit(event.Warning{Subject: s.subject(), Text: fmt.Sprintf(format, args...)})
+}
+
 func (s *serverRun) dryRun() bool { return s.run.steps.DryRun }
 
 // address is the droplet's address that SSH uses.
