@@ -101,7 +101,9 @@ func (c *Client) Realise(ctx context.Context, outputs []Output, p Progress) erro
 		if failed := said.buildErrors(outputs); len(failed) > 0 {
 			return joinBuild(failed)
 		}
-		return &BuildError{Installables: names(outputs), Reason: strings.TrimSpace(err.Error() + ": " + said.last), LogFile: said.logName}
+		return &BuildError{
+			Installables: names(outputs), Reason: strings.TrimSuffix(err.Error()+": "+said.last, ": "), LogFile: said.logName,
+		}
 	}
 	return checkBuilt(stdout, outputs)
 }

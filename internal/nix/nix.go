@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Config says how nix is run. The zero Config runs "nix" from PATH in the
@@ -40,7 +41,8 @@ var ErrNotInstalled = errors.New("nix is not installed")
 
 // Client runs nix. It is safe for concurrent use.
 type Client struct {
-	cfg Config
+	cfg   Config
+	grace time.Duration
 
 	mu      sync.Mutex
 	version string // as the program says, once asked
@@ -51,7 +53,7 @@ func New(cfg Config) *Client {
 	if cfg.Bin == "" {
 		cfg.Bin = "nix"
 	}
-	return &Client{cfg: cfg}
+	return &Client{cfg: cfg, grace: defaultGrace}
 }
 
 // Output is what an installable is, or will be, in the Nix store.

@@ -30,15 +30,24 @@ func (t *transcript) buildErrors(asked []Output) []*BuildError {
 		roots = append(roots, &BuildError{Drv: folded[0], Reason: "failed: a derivation that it needs did", LogFile: t.logName})
 	}
 	for _, e := range roots {
-		e.Needed = folded
-		for _, o := range asked {
-			// With several failures nix does not say which one each of the folded needed.
-			if o.Drv == e.Drv || slices.Contains(folded, o.Drv) || (e.Drv == "" && len(t.faults) == 1) {
-				e.Installables = append(e.Installables, o.Installable)
-			}
-		}
+		e.blame(folded, asked)
 	}
 	return roots
+}
+
+// blame notes what is not built because of e. With several failures nix does not
+// say which of them each of the folded derivations needed: then it is every one
+// that nobody asked for itself.
+func (e *BuildError) blame(folded []string, asked []Output) {
+	own := slices.ContainsFunc(asked, func(o Output) bool { return o.Drv == e.Drv })
+	if !own {
+		e.Needed = folded
+	}
+	for _, o := range asked {
+		if e.Drv == "" || o.Drv == e.Drv || slices.Contains(e.Needed, o.Drv) {
+			e.Installables = append(e.Installables, o.Installable)
+		}
+	}
 }
 
 // isDependencyFailure tells "1 dependencies of derivation 'X' failed to build"
@@ -84,8 +93,8 @@ func (t *transcript) evalError(installables []string, dir string, cause error) e
 	e := &EvalError{Installable: strings.Join(installables, ", "), LogFile: t.logName}
 	if len(t.faults) == 0 {
 		e.Message = cause.Error()
-		if t.last != "" {
-			e.Message += ": " + t.last
+		if said, ok := strings.CutPrefix(t.last, "error: "); ok {
+			e.Message = said
 		}
 		return e
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// grace is how long nix may take to end its builds after SIGINT.
-const grace = 10 * time.Second
+// defaultGrace is how long nix may take to end its builds after SIGINT.
+const defaultGrace = 10 * time.Second
 
 // common is what every command of nix gets from us.
 func (c *Client) common() []string {
@@ -59,7 +59,7 @@ func (c *Client) run(ctx context.Context, verb string, p Progress, args ...strin
 	cmd.Stdout = &stdout
 	cmd.Stderr = lines
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = grace
+	cmd.WaitDelay = c.grace
 
 	err = cmd.Run()
 	lines.flush()
