@@ -1,6 +1,7 @@
 package nix
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,8 +79,8 @@ func (c *Client) Build(ctx context.Context, installables []string, p Progress) (
 }
 
 // Realise builds what Evaluate found, in one nix build. It errors with
-// *BuildError, several of them joined where several derivations failed. What
-// was built before a failure stays in the store.
+// *BuildError, several of them joined where several derivations failed: what does
+// not depend on a failure is built all the same, and stays in the store.
 func (c *Client) Realise(ctx context.Context, outputs []Output, p Progress) error {
 	if len(outputs) == 0 {
 		return nil
@@ -88,7 +89,7 @@ func (c *Client) Realise(ctx context.Context, outputs []Output, p Progress) erro
 	if err != nil {
 		return err
 	}
-	args := []string{"--json"}
+	args := []string{"--json", "--keep-going"}
 	if c.cfg.Builders != "" {
 		args = append(args, "--builders", c.cfg.Builders)
 	}
@@ -130,7 +131,7 @@ func targets(outputs []Output, version string) []string {
 		case target == "":
 			target = o.Path
 		case atLeast(version, 2, 13):
-			target += "^" + o.output
+			target += "^" + cmp.Or(o.Name, "out")
 		}
 		if !slices.Contains(all, target) {
 			all = append(all, target)
@@ -160,7 +161,7 @@ func checkBuilt(stdout []byte, outputs []Output) error {
 	}
 	for _, o := range outputs {
 		ok := slices.ContainsFunc(built, func(e entry) bool {
-			return e.Path == o.Path || e.Drv == o.Drv && e.Outputs[o.output] == o.Path
+			return e.Path == o.Path || e.Drv == o.Drv && e.Outputs[cmp.Or(o.Name, "out")] == o.Path
 		})
 		if !ok {
 			return fmt.Errorf("build %s: nix does not name %s among what it built", o.Installable, o.Path)
@@ -226,13 +227,13 @@ func (e entry) pick(installable string) (Output, error) {
 	if e.Path != "" {
 		return o, nil
 	}
-	o.output = "out"
+	o.Name = "out"
 	if _, ok := e.Outputs["out"]; !ok && len(e.Outputs) == 1 {
 		for name := range e.Outputs {
-			o.output = name
+			o.Name = name
 		}
 	}
-	o.Path = e.Outputs[o.output]
+	o.Path = e.Outputs[o.Name]
 	if o.Path == "" {
 		return o, fmt.Errorf("%s: nix does not say where its output will be; a derivation whose path follows from its content cannot be an image", installable)
 	}

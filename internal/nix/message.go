@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+var colour = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
 // A message is one line of nix's --log-format internal-json. The format is not
 // documented; it is what src/libutil/logging.cc writes. Fields that a version
 // does not know are left out, so everything is optional here.
@@ -95,5 +97,5 @@ func rawString(raw json.RawMessage) string {
 
 // plain is s without the escape sequences for colours.
 func plain(s string) string {
-	return regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`).ReplaceAllString(s, "")
+	return colour.ReplaceAllString(s, "")
 }

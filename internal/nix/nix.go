@@ -14,6 +14,11 @@ import (
 	"time"
 )
 
+var (
+	versionStart = regexp.MustCompile(`^\d+\.\d+`)
+	storePath    = regexp.MustCompile(`^(?:/.+)?/nix/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-[^/]+`)
+)
+
 // Config says how nix is run. The zero Config runs "nix" from PATH in the
 // current directory.
 type Config struct {
@@ -63,8 +68,8 @@ type Output struct {
 	Drv string
 	// Path is the out path, known before anything is built.
 	Path string
-	// output is the name of the derivation's output that Path is.
-	output string
+	// Name is that of the derivation's output that Path is, such as "out".
+	Name string
 }
 
 // Progress is told how far a build is. Each of its functions may be nil; they
@@ -104,7 +109,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 // "nix (Determinate Nix 3.1.0) 2.28.1".
 func parseVersion(s string) string {
 	fields := strings.Fields(s)
-	if len(fields) < 2 || !regexp.MustCompile(`^\d+\.\d+`).MatchString(fields[len(fields)-1]) {
+	if len(fields) < 2 || !versionStart.MatchString(fields[len(fields)-1]) {
 		return ""
 	}
 	return fields[len(fields)-1]
@@ -113,7 +118,7 @@ func parseVersion(s string) string {
 // StoreHash is the 32 characters that name a path in the Nix store, which may
 // stand below another root (a chroot store). It errors when path is not one.
 func StoreHash(path string) (string, error) {
-	m := regexp.MustCompile(`^(?:/.+)?/nix/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-[^/]+`).FindStringSubmatch(path)
+	m := storePath.FindStringSubmatch(path)
 	if m == nil {
 		return "", fmt.Errorf("%q is not a path in the Nix store (/nix/store/<hash>-<name>)", path)
 	}

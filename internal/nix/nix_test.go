@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const (
@@ -45,13 +44,13 @@ func TestOutPathsComeInTheOrderAsked(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []Output{
-			{Installable: ask[0], Drv: webDrv, Path: webOut},
-			{Installable: ask[1], Drv: "/nix/store/10p5pk9h16zm4z7y7rwv1whl63y2z2vy-tool.drv", Path: "/nix/store/bjf9vs3ciw7spd4kn328xxxqqxsmz9pd-tool"},
-			{Installable: ask[2], Drv: topDrv, Path: topOut},
-			{Installable: ask[3], Drv: "/nix/store/m3bf0qz25bm693jyc2cdib6xvygphbbd-multi.drv", Path: "/nix/store/qlh1vqayw7v5phkz84hc3j9mq10y22kj-multi"},
-			{Installable: ask[4], Drv: webDrv, Path: webOut},
+			{Installable: ask[0], Drv: webDrv, Path: webOut, Name: "out"},
+			{Installable: ask[1], Drv: "/nix/store/10p5pk9h16zm4z7y7rwv1whl63y2z2vy-tool.drv", Path: "/nix/store/bjf9vs3ciw7spd4kn328xxxqqxsmz9pd-tool", Name: "out"},
+			{Installable: ask[2], Drv: topDrv, Path: topOut, Name: "out"},
+			{Installable: ask[3], Drv: "/nix/store/m3bf0qz25bm693jyc2cdib6xvygphbbd-multi.drv", Path: "/nix/store/qlh1vqayw7v5phkz84hc3j9mq10y22kj-multi", Name: "out"},
+			{Installable: ask[4], Drv: webDrv, Path: webOut, Name: "out"},
 		}
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Output{})); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -65,7 +64,7 @@ func TestStorePathIsItsOwnOutput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]Output{{Installable: webOut, Path: webOut}}, got, cmpopts.IgnoreUnexported(Output{})); diff != "" {
+		if diff := cmp.Diff([]Output{{Installable: webOut, Path: webOut}}, got); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -94,7 +93,7 @@ func TestBuildThatIsNotWhatWasEvaluatedIsAnError(t *testing.T) {
 	t.Parallel()
 	eachVersion(t, func(t *testing.T, v string) {
 		c := fake(t, Config{}, version(v), play{When: []string{"build"}, Captured: v + "/build-git-dirty"})
-		err := c.Realise(t.Context(), []Output{{Installable: ".#web-image", Drv: webDrv, Path: webOut, output: "out"}}, Progress{})
+		err := c.Realise(t.Context(), []Output{{Installable: ".#web-image", Drv: webDrv, Path: webOut, Name: "out"}}, Progress{})
 		if err == nil || !strings.Contains(err.Error(), webOut) {
 			t.Errorf("%v", err)
 		}
@@ -106,7 +105,7 @@ func TestFailedBuildKeepsItsLogAndItsTail(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v string) {
 		logs := filepath.Join(t.TempDir(), "logs")
 		c := fake(t, Config{LogDir: logs}, version(v), play{When: []string{"build"}, Captured: v + "/fail-dependency", Exit: 1})
-		bad := Output{Installable: ".#bad-image", Drv: "/nix/store/fvbhn3jcnbdakp5g9rdsgh1c7q8ws7yb-bad-image.drv", Path: webOut, output: "out"}
+		bad := Output{Installable: ".#bad-image", Drv: "/nix/store/fvbhn3jcnbdakp5g9rdsgh1c7q8ws7yb-bad-image.drv", Path: webOut, Name: "out"}
 		err := c.Realise(t.Context(), []Output{bad}, Progress{})
 		build := (*BuildError)(nil)
 		if !errors.As(err, &build) {
@@ -299,7 +298,7 @@ func TestCancelInterruptsAndThenKills(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			err := c.Realise(ctx, []Output{{Installable: ".#web-image", Drv: webDrv, Path: webOut, output: "out"}},
+			err := c.Realise(ctx, []Output{{Installable: ".#web-image", Drv: webDrv, Path: webOut, Name: "out"}},
 				Progress{Phase: func(string) { cancel(stop) }})
 			if !errors.Is(err, stop) {
 				t.Errorf("%v", err)

@@ -9,6 +9,12 @@ import (
 	"strings"
 )
 
+var (
+	onePlace     = regexp.MustCompile(`^(.+):(\d+):(\d+):?$`)
+	tracePlace   = regexp.MustCompile(`(?m)(?:^\s*|\s)at (\S+:\d+:\d+):?$`)
+	copiedSource = regexp.MustCompile(`^(/nix/store/[0-9a-z]{32}-source|«[^»]*»)/(.+)$`)
+)
+
 // position is a place in a file; lines and columns count from 1.
 type position struct {
 	File         string
@@ -17,7 +23,7 @@ type position struct {
 
 // parsePosition reads "FILE:LINE:COLUMN" with or without a colon after it.
 func parsePosition(s string) (position, bool) {
-	m := regexp.MustCompile(`^(.+):(\d+):(\d+):?$`).FindStringSubmatch(s)
+	m := onePlace.FindStringSubmatch(s)
 	if m == nil {
 		return position{}, false
 	}
@@ -29,7 +35,7 @@ func parsePosition(s string) (position, bool) {
 // positions are the places that an error's text names, outermost first.
 func positions(text string) []position {
 	var found []position
-	for _, m := range regexp.MustCompile(`(?m)(?:^\s*|\s)at (\S+:\d+:\d+):?$`).FindAllStringSubmatch(text, -1) {
+	for _, m := range tracePlace.FindAllStringSubmatch(text, -1) {
 		if p, ok := parsePosition(m[1]); ok {
 			found = append(found, p)
 		}
@@ -61,7 +67,7 @@ func place(f fault, flakes []string, dir string) position {
 // read it there. Inputs are copied in the same way under the same kind of name,
 // so the contents are compared where the copy can be read.
 func localFile(file string, flakes []string, dir string) (string, bool) {
-	m := regexp.MustCompile(`^(/nix/store/[0-9a-z]{32}-source|«[^»]*»)/(.+)$`).FindStringSubmatch(file)
+	m := copiedSource.FindStringSubmatch(file)
 	if m == nil {
 		return relative(file, dir)
 	}

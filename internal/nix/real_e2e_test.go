@@ -18,7 +18,7 @@ import (
 func realNix(t *testing.T, dir string) *Client {
 	t.Helper()
 	return New(Config{Dir: dir, LogDir: t.TempDir(), RootDir: t.TempDir(), Options: map[string]string{
-		"sandbox": "false", "build-users-group": "", "substituters": "",
+		"sandbox": "false", "build-users-group": "", "substituters": "", //nolint:misspell // nix's own word
 	}})
 }
 

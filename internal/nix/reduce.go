@@ -7,6 +7,15 @@ import (
 	"strings"
 )
 
+var (
+	dependencyFailed = regexp.MustCompile(`(?s)^\d+ dependenc(y|ies) of derivation '|Reason: \d+ dependenc(y|ies) failed`)
+	buildOfFailed    = regexp.MustCompile(`^build of ('[^']*\.drv[^']*'(, )?)+ failed$`)
+	quotedDerivation = regexp.MustCompile(`'(/nix/store/[^']+\.drv)[^']*'`)
+	reasonLine       = regexp.MustCompile(`(?m)^\s*Reason: (.+?)\.?$`)
+	errorStart       = regexp.MustCompile(`(?m)^\s*error: ?`)
+	didYouMean       = regexp.MustCompile(`(?m)^\s*(Did you mean .+\?)$`)
+)
+
 // buildErrors are the failures of a build, each told once: what failed because
 // something else failed is folded into that.
 func (t *transcript) buildErrors(asked []Output) []*BuildError {
@@ -53,18 +62,18 @@ func (e *BuildError) blame(folded []string, asked []Output) {
 // isDependencyFailure tells "1 dependencies of derivation 'X' failed to build"
 // and, since Nix 2.30, "Cannot build 'X'. Reason: 1 dependency failed."
 func isDependencyFailure(raw string) bool {
-	return regexp.MustCompile(`(?s)^\d+ dependenc(y|ies) of derivation '|Reason: \d+ dependenc(y|ies) failed`).MatchString(raw)
+	return dependencyFailed.MatchString(raw)
 }
 
 // isSummary tells a closing line that names nothing new.
 func isSummary(raw string) bool {
 	return strings.HasPrefix(raw, "Build failed due to failed dependenc") ||
-		regexp.MustCompile(`^build of ('[^']*\.drv[^']*'(, )?)+ failed$`).MatchString(raw)
+		buildOfFailed.MatchString(raw)
 }
 
 // failedDerivation takes apart what nix says of a derivation that failed.
 func failedDerivation(raw string) (drv, reason string) {
-	m := regexp.MustCompile(`'(/nix/store/[^']+\.drv)[^']*'`).FindStringSubmatch(raw)
+	m := quotedDerivation.FindStringSubmatch(raw)
 	if m == nil {
 		return "", strings.TrimSpace(raw)
 	}
@@ -73,7 +82,7 @@ func failedDerivation(raw string) (drv, reason string) {
 		reason, _, _ = strings.Cut(reason, ";\n") // "last 10 log lines" of older versions: we have them
 		return drv, strings.TrimSpace(reason)
 	}
-	if m := regexp.MustCompile(`(?m)^\s*Reason: (.+?)\.?$`).FindStringSubmatch(raw); m != nil {
+	if m := reasonLine.FindStringSubmatch(raw); m != nil {
 		return drv, strings.TrimPrefix(m[1], "builder ")
 	}
 	return drv, "cannot be built: " + strings.TrimSpace(raw)
@@ -108,11 +117,11 @@ func (t *transcript) evalError(installables []string, dir string, cause error) e
 func (f fault) message() string {
 	text := strings.TrimSpace(f.raw)
 	if text == "" { // a version that has no raw_msg: what follows the last "error:"
-		parts := regexp.MustCompile(`(?m)^\s*error: ?`).Split(f.text, -1)
+		parts := errorStart.Split(f.text, -1)
 		text, _, _ = strings.Cut(parts[len(parts)-1], "\n\n")
 		text = strings.TrimSpace(text)
 	}
-	if m := regexp.MustCompile(`(?m)^\s*(Did you mean .+\?)$`).FindStringSubmatch(f.text); m != nil && !strings.Contains(text, m[1]) {
+	if m := didYouMean.FindStringSubmatch(f.text); m != nil && !strings.Contains(text, m[1]) {
 		text += " (" + m[1] + ")"
 	}
 	return text

@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+var hashStart = regexp.MustCompile(`^[0-9a-z]{32}-`)
+
 // tailLength is how many last lines of a builder are kept for an error.
 const tailLength = 10
 
@@ -190,7 +192,7 @@ func (t *transcript) write(line string) {
 // displayName is what a person calls a store path: without the hash, without .drv.
 func displayName(storePath string) string {
 	name := strings.TrimSuffix(path.Base(storePath), ".drv")
-	if regexp.MustCompile(`^[0-9a-z]{32}-`).MatchString(name) {
+	if hashStart.MatchString(name) {
 		return name[33:]
 	}
 	return name
