@@ -73,10 +73,10 @@ func refusedPacking(suffix string) string {
 func splitName(name string) (ending, bool) {
 	e := ending{stem: name}
 	suffix := strings.ToLower(filepath.Ext(name))
-	switch {
-	case suffix == ".gz":
+	switch suffix {
+	case ".gz":
 		e.compression = Gzip
-	case suffix == ".bz2":
+	case ".bz2":
 		e.compression = Bzip2
 	default:
 		e.refused = refusedPacking(suffix)

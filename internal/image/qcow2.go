@@ -159,8 +159,8 @@ func qcow2ClusterReach(entry uint64, clusterBits uint32) int64 {
 	if entry&compressed != 0 {
 		const sector = 512
 		offsetBits := 62 - (clusterBits - 8)
-		offset := int64(entry & (1<<offsetBits - 1)) //nolint:gosec // at most 61 bits
-		further := int64(entry &^ (3 << 62) >> offsetBits)
+		offset := int64(entry & (1<<offsetBits - 1))       //nolint:gosec // at most 61 bits
+		further := int64(entry &^ (3 << 62) >> offsetBits) //nolint:gosec // at most 13 bits
 		return offset&^(sector-1) + further*sector + 1
 	}
 	if offset := qcow2Offset(entry); offset != 0 {

@@ -42,6 +42,7 @@ type Client struct {
 	// partSize and parallel are how much of an upload is held in memory at once.
 	partSize int64
 	parallel int
+	settle   time.Duration // see settleTime
 }
 
 // ErrConfig says that the configuration cannot be used. Nothing was sent.
@@ -83,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	return &Client{
 		cfg: cfg, s3: s3, core: minio.Core{Client: s3}, pathStyle: pathStyle,
 		http:     &http.Client{Transport: transport},
-		partSize: defaultPartSize, parallel: defaultParallel,
+		partSize: defaultPartSize, parallel: defaultParallel, settle: settleTime,
 	}, nil
 }
 

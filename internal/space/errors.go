@@ -81,7 +81,7 @@ func (c *Client) fail(ctx context.Context, op, key string, err error) error {
 		return e
 	case errors.As(err, &answer) && answer.StatusCode != 0:
 		e.Status, e.Code, e.Message, e.Request = answer.StatusCode, answer.Code, answer.Error(), answer.RequestID
-		e.err, e.Fix = c.judge(answer.StatusCode, answer.Code)
+		e.Fix, e.err = c.judge(answer.StatusCode, answer.Code)
 		if e.err == nil {
 			e.err = answer
 		}
@@ -99,26 +99,26 @@ func (c *Client) fail(ctx context.Context, op, key string, err error) error {
 }
 
 // judge says what an answer means, and what to do about it.
-func (c *Client) judge(status int, code string) (kind error, fix string) {
+func (c *Client) judge(status int, code string) (fix string, kind error) {
 	switch {
 	case code == minio.NoSuchBucket:
-		return ErrNoBucket, fmt.Sprintf("create the Space %q in region %s, or name another in snowdrop.yaml (space.bucket, space.region)",
-			c.cfg.Bucket, c.cfg.Region)
+		return fmt.Sprintf("create the Space %q in region %s, or name another in snowdrop.yaml (space.bucket, space.region)",
+			c.cfg.Bucket, c.cfg.Region), ErrNoBucket
 	case code == "SignatureDoesNotMatch":
-		return ErrDenied, "check SPACES_SECRET_ACCESS_KEY, that it belongs to SPACES_ACCESS_KEY_ID, and this machine's clock"
+		return "check SPACES_SECRET_ACCESS_KEY, that it belongs to SPACES_ACCESS_KEY_ID, and this machine's clock", ErrDenied
 	case code == "RequestTimeTooSkewed", code == "RequestExpired":
-		return ErrDenied, fmt.Sprintf("set this machine's clock: it says %s", c.cfg.Now().UTC().Format(http.TimeFormat))
+		return fmt.Sprintf("set this machine's clock: it says %s", c.cfg.Now().UTC().Format(http.TimeFormat)), ErrDenied
 	case code == "InvalidAccessKeyId":
-		return ErrDenied, "check SPACES_ACCESS_KEY_ID: Spaces has keys of its own, an API token does not serve"
+		return "check SPACES_ACCESS_KEY_ID: Spaces has keys of its own, an API token does not serve", ErrDenied
 	case code == "NotImplemented", code == "MethodNotAllowed":
-		return nil, "this S3 cannot do that"
+		return "this S3 cannot do that", nil
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
-		return ErrDenied, fmt.Sprintf("the keys need read and write access to the Space %q in region %s", c.cfg.Bucket, c.cfg.Region)
+		return fmt.Sprintf("the keys need read and write access to the Space %q in region %s", c.cfg.Bucket, c.cfg.Region), ErrDenied
 	case status == http.StatusNotFound:
-		return ErrNotFound, ""
+		return "", ErrNotFound
 	case code == "SlowDown", status == http.StatusTooManyRequests, status >= http.StatusInternalServerError:
-		return nil, fmt.Sprintf("it was tried %d times; try again later", retries)
+		return fmt.Sprintf("it was tried %d times; try again later", retries), nil
 	default:
-		return nil, ""
+		return "", nil
 	}
 }

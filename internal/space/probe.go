@@ -28,29 +28,36 @@ func Probe(ctx context.Context, client *http.Client, url string) (ProbeResult, e
 	if err != nil {
 		return r, err
 	}
-	r.Head = head.StatusCode
+	r.Head = head.status
 	get, err := ask(ctx, client, http.MethodGet, url)
 	if err != nil {
 		return r, err
 	}
-	r.RangedGet = get.StatusCode
-	r.AcceptRanges = get.StatusCode == http.StatusPartialContent
-	switch get.StatusCode {
+	r.RangedGet = get.status
+	r.AcceptRanges = get.status == http.StatusPartialContent
+	switch get.status {
 	case http.StatusPartialContent:
-		_, total, _ := strings.Cut(get.Header.Get("Content-Range"), "/")
+		_, total, _ := strings.Cut(get.contentRange, "/")
 		if n, err := strconv.ParseInt(total, 10, 64); err == nil {
 			r.Length = n
 		}
 	case http.StatusOK:
-		r.Length = get.ContentLength
+		r.Length = get.length
 	}
 	return r, nil
 }
 
-func ask(ctx context.Context, client *http.Client, method, address string) (*http.Response, error) {
+// answer is what is looked at of a response.
+type answer struct {
+	status       int
+	contentRange string
+	length       int64
+}
+
+func ask(ctx context.Context, client *http.Client, method, address string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
-		return nil, errors.New("probe: not a URL that can be asked")
+		return answer{}, errors.New("probe: not a URL that can be asked")
 	}
 	if method == http.MethodGet {
 		req.Header.Set("Range", "bytes=0-0")
@@ -61,12 +68,12 @@ func ask(ctx context.Context, client *http.Client, method, address string) (*htt
 		if errors.As(err, &inURL) {
 			err = inURL.Err
 		}
-		return nil, fmt.Errorf("%s of the object's URL at %s: %w", method, req.URL.Host, err)
+		return answer{}, fmt.Errorf("%s of the object's URL at %s: %w", method, req.URL.Host, err)
 	}
-	const enough = 4 << 10 // an error's text; of the object one byte was asked for
+	defer func() { _ = resp.Body.Close() }() // the status is all that matters
+	const enough = 4 << 10                   // an error's text; of the object one byte was asked for
 	_, _ = io.CopyN(io.Discard, resp.Body, enough)
-	_ = resp.Body.Close()
-	return resp, nil
+	return answer{resp.StatusCode, resp.Header.Get("Content-Range"), resp.ContentLength}, nil
 }
 
 // Readable says whether a GET gives the bytes: without that, an import must fail.

@@ -72,7 +72,7 @@ func (s *server) client(t *testing.T, change ...func(*Config)) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.partSize = 64 << 10
+	c.partSize, c.settle = 64<<10, time.Millisecond
 	return c
 }
 

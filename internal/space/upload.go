@@ -132,7 +132,7 @@ func (u *upload) multipart(ctx context.Context, first []byte, r io.Reader) (int6
 	sent := g.Wait()
 	switch {
 	case sent != nil && (readErr == nil || partsEnd):
-		return 0, sent
+		return 0, fmt.Errorf("%w", sent)
 	case readErr != nil:
 		return 0, readErr
 	}
@@ -206,8 +206,12 @@ func (u *upload) complete(ctx context.Context, size int64) error {
 	return fmt.Errorf("%w (%w)", err, errUnknown)
 }
 
-// abortTime is what is left for tidying up when everything else is over.
-const abortTime = 5 * time.Second
+// abortTime is what is left for tidying up when everything else is over, and
+// settleTime how long a part may still be on its way.
+const (
+	abortTime  = 5 * time.Second
+	settleTime = 300 * time.Millisecond
+)
 
 // abort removes the parts, also when ctx is done, and adds to cause what could not
 // be removed.
@@ -224,24 +228,26 @@ func (u *upload) abort(ctx context.Context, cause error) error {
 	return cause
 }
 
-// abortUpload aborts one multipart upload; one that is gone is fine. S3 asks to
-// abort again while parts were still arriving, so it looks and does.
+// abortUpload aborts one multipart upload; one that is gone is fine. A part that
+// was still arriving can bring it back (seen with versitygw; Amazon asks to abort
+// again), so it waits for a moment, looks, and aborts again.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
 func (c *Client) abortUpload(ctx context.Context, key, id string) error {
 	const tries = 3
 	for range tries {
-		err := c.core.AbortMultipartUpload(ctx, c.cfg.Bucket, key, id)
-		if isGone(err) {
-			return nil
-		}
-		if err != nil {
+		if err := c.core.AbortMultipartUpload(ctx, c.cfg.Bucket, key, id); err != nil && !isGone(err) {
 			return c.fail(ctx, "abort the upload of", key, err)
 		}
-		if _, err = c.core.ListObjectParts(ctx, c.cfg.Bucket, key, id, 0, 1); isGone(err) {
+		select {
+		case <-time.After(c.settle):
+		case <-ctx.Done():
+			return nil // it was aborted once, as far as that goes
+		}
+		if _, err := c.core.ListObjectParts(ctx, c.cfg.Bucket, key, id, 0, 1); isGone(err) {
 			return nil
 		}
 	}
-	return nil
+	return fmt.Errorf("abort the upload of %s/%s: aborted %d times, and S3 still has it", c.cfg.Bucket, key, tries)
 }
 
 func isGone(err error) bool {
