@@ -67,10 +67,11 @@ func (d *Deployer) release(ctx context.Context, s *serverRun) error {
 
 // build builds the images that DigitalOcean does not have yet.
 func (d *Deployer) build(ctx context.Context, run *run, plan *Plan) *buildResult {
-	var in build.In
+	in := build.In{Evaluated: map[string]build.Built{}}
 	for _, s := range plan.Servers {
 		if s.Image == nil && len(s.Pending()) > 0 {
 			in.Servers = append(in.Servers, buildServer(s.Server))
+			in.Evaluated[s.Server.Name] = s.Want
 		}
 	}
 	if len(in.Servers) == 0 {

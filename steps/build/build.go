@@ -35,7 +35,12 @@ var (
 )
 
 // In says what to build.
-type In struct{ Servers []Server }
+type In struct {
+	Servers []Server
+	// Evaluated is what a dry run has said of the servers; without it Run
+	// evaluates them itself.
+	Evaluated map[string]Built
+}
 
 // Server is one server's installables. System may be empty.
 type Server struct{ Name, Image, System string }
@@ -54,6 +59,8 @@ type Built struct {
 	Toplevel string
 	// Hash is the one in ImagePath: the image's identity.
 	Hash string
+	// Outputs are what nix said of the image and of the toplevel, if there is one.
+	Outputs []nix.Output
 }
 
 // String says what came out, for the step's result.
@@ -70,13 +77,17 @@ func (o Out) String() string {
 func (Step) Name() string { return "build" }
 
 // Run evaluates and builds. It skips, with the result, when all is in the store
-// already. Errors are those of the nix package; what was built before a failure
-// stays in the store.
+// already. Errors are those of the nix package. If some of the servers fail to
+// build, the result holds the others beside the error: one broken image does not
+// take the fleet along.
 func (s Step) Run(ctx context.Context, tell event.Teller, in In) (Out, error) {
-	tell.Phase("evaluating %s", count(len(in.Servers), "server"))
-	out, outputs, err := s.evaluate(ctx, in)
-	if err != nil {
-		return Out{}, err
+	out, outputs, ok := in.known()
+	if !ok {
+		tell.Phase("evaluating %s", count(len(in.Servers), "server"))
+		var err error
+		if out, outputs, err = s.evaluate(ctx, in); err != nil {
+			return Out{}, err
+		}
 	}
 	missing, err := s.missing(ctx, outputs)
 	if err != nil {
@@ -84,7 +95,7 @@ func (s Step) Run(ctx context.Context, tell event.Teller, in In) (Out, error) {
 	}
 	// Even with nothing missing: nix then protects it from being collected.
 	if err := s.Nix.Realise(ctx, outputs, progress(tell)); err != nil {
-		return Out{}, fmt.Errorf("nix: %w", err)
+		return s.whole(ctx, out), fmt.Errorf("nix: %w", err)
 	}
 	if len(missing) == 0 {
 		return out, steps.Skip("already in the Nix store")
@@ -134,9 +145,10 @@ func (s Step) evaluate(ctx context.Context, in In) (Out, []nix.Output, error) {
 	for _, server := range in.Servers {
 		image := rest[0]
 		rest = rest[1:]
-		built := Built{Image: server.Image, Drv: image.Drv, ImagePath: image.Path}
+		built := Built{Image: server.Image, Drv: image.Drv, ImagePath: image.Path, Outputs: []nix.Output{image}}
 		if server.System != "" {
 			built.Toplevel = rest[0].Path
+			built.Outputs = append(built.Outputs, rest[0])
 			rest = rest[1:]
 		}
 		var err error
@@ -146,6 +158,21 @@ func (s Step) evaluate(ctx context.Context, in In) (Out, []nix.Output, error) {
 		out.Servers[server.Name] = built
 	}
 	return out, outputs, errors.Join(faults...)
+}
+
+// known is what evaluate would say, if all of it has been said before.
+func (in In) known() (Out, []nix.Output, bool) {
+	out := Out{Servers: make(map[string]Built, len(in.Servers))}
+	var outputs []nix.Output
+	for _, server := range in.Servers {
+		b, ok := in.Evaluated[server.Name]
+		if !ok || len(b.Outputs) == 0 || b.Image != server.Image {
+			return Out{}, nil, false
+		}
+		out.Servers[server.Name] = b
+		outputs = append(outputs, b.Outputs...)
+	}
+	return out, outputs, true
 }
 
 // missing are the installables whose output is not in the store.
@@ -161,6 +188,18 @@ func (s Step) missing(ctx context.Context, outputs []nix.Output) ([]string, erro
 		}
 	}
 	return missing, nil
+}
+
+// whole are the servers whose outputs are all in the store, in a build that failed.
+func (s Step) whole(ctx context.Context, out Out) Out {
+	whole := Out{Servers: map[string]Built{}}
+	for name, built := range out.Servers {
+		missing, err := s.missing(ctx, built.Outputs)
+		if err == nil && len(missing) == 0 {
+			whole.Servers[name] = built
+		}
+	}
+	return whole
 }
 
 // progress passes on what nix tells. Bytes become words: the step's one bar

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/nix"
@@ -111,7 +112,7 @@ func TestSeveralServersAreOneBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(output(), out); diff != "" {
+	if diff := cmp.Diff(output(), out, cmpopts.IgnoreFields(build.Built{}, "Outputs")); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([][]string{{webImage, webSystem, dbImage}}, s.built); diff != "" {
@@ -139,7 +140,7 @@ func TestWhatIsInTheStoreIsSkippedWithItsResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(output(), out); diff != "" {
+	if diff := cmp.Diff(output(), out, cmpopts.IgnoreFields(build.Built{}, "Outputs")); diff != "" {
 		t.Error(diff)
 	}
 	if got := finished(t, events).Skipped; got != "already in the Nix store" {
@@ -155,7 +156,7 @@ func TestDryRunEvaluatesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(output(), out); diff != "" {
+	if diff := cmp.Diff(output(), out, cmpopts.IgnoreFields(build.Built{}, "Outputs")); diff != "" {
 		t.Error(diff)
 	}
 	if len(s.built) != 0 {
@@ -200,5 +201,36 @@ func TestInputThatCannotBeAnImageIsRefused(t *testing.T) {
 				t.Errorf("error %v, built %v", err, s.built)
 			}
 		})
+	}
+}
+
+func TestWhatWasEvaluatedIsNotEvaluatedAgain(t *testing.T) {
+	t.Parallel()
+	known, _, err := build.Step{Nix: newStore()}.DryRun(t.Context(), input())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &store{} // it refuses to evaluate anything
+	in := input()
+	in.Evaluated = known.Servers
+	if _, err := (build.Step{Nix: s}).Run(t.Context(), event.Teller{}, in); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]string{{webImage, webSystem, dbImage}}, s.built); diff != "" {
+		t.Errorf("built (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneBrokenImageDoesNotTakeTheOthersAlong(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	s.fail = errors.New("web-image failed")
+	s.there[dbImage] = true
+	out, _, err := do(t, s, input(), false)
+	if !errors.Is(err, s.fail) {
+		t.Errorf("error = %v; want %v", err, s.fail)
+	}
+	if _, ok := out.Servers["db"]; !ok || len(out.Servers) != 1 {
+		t.Errorf("built = %v; want db alone", out.Servers)
 	}
 }
