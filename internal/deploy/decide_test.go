@@ -1,0 +1,223 @@
+package deploy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
+)
+
+const (
+	hashA = "0c1yv5m3i2zq6k1l8r4w7x9n5b3d6f8g"
+	hashB = "1c1yv5m3i2zq6k1l8r4w7x9n5b3d6f8g"
+)
+
+func good() *release.Evidence {
+	return &release.Evidence{Checks: []release.Check{{Name: "boot", OK: true}}}
+}
+
+func bad() *release.Evidence {
+	return &release.Evidence{Checks: []release.Check{{Name: "boot", OK: true}, {Name: "soak"}}}
+}
+
+func recordOf(d release.Droplet) *release.Record {
+	return &release.Record{Server: "web", Droplets: []release.Droplet{d}}
+}
+
+func ourImage(id int, hash string) ocean.Image {
+	return ocean.Image{ID: id, Name: ocean.ImageName("web", hash), Status: "available", Tags: ocean.Tags("web")}
+}
+
+func TestOnlyWhatIsVerifiedOnTheWantedImageIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	image := ourImage(7, hashA)
+	for name, tc := range map[string]struct {
+		record *release.Record
+		runs   int
+		want   *ocean.Image
+		todo   Todo
+	}{
+		"the image is not there yet":          {recordOf(release.Droplet{ID: 1, ImageID: 7, Evidence: good()}), 7, nil, RebuildIt},
+		"it runs another image":               {recordOf(release.Droplet{ID: 1, ImageID: 7, Evidence: good()}), 6, &image, RebuildIt},
+		"never released":                      {nil, 7, &image, VerifyOnly},
+		"not in the record":                   {recordOf(release.Droplet{ID: 2, ImageID: 7, Evidence: good()}), 7, &image, VerifyOnly},
+		"the record says another image":       {recordOf(release.Droplet{ID: 1, ImageID: 6, Evidence: good()}), 7, &image, VerifyOnly},
+		"a rebuild is not accounted for":      {recordOf(release.Droplet{ID: 1, ImageID: 7, Evidence: good(), Rebuild: &release.Rebuild{}}), 7, &image, VerifyOnly},
+		"it was never verified":               {recordOf(release.Droplet{ID: 1, ImageID: 7}), 7, &image, VerifyOnly},
+		"its verification failed":             {recordOf(release.Droplet{ID: 1, ImageID: 7, Evidence: bad()}), 7, &image, VerifyOnly},
+		"evidence without a check is none":    {recordOf(release.Droplet{ID: 1, ImageID: 7, Evidence: &release.Evidence{}}), 7, &image, VerifyOnly},
+		"it runs the image, and was verified": {recordOf(release.Droplet{ID: 1, ImageID: 7, Evidence: good()}), 7, &image, Nothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := todo(tc.record, ocean.Droplet{ID: 1, ImageID: tc.runs}, tc.want); got != tc.todo {
+				t.Errorf("todo = %d; want %d", got, tc.todo)
+			}
+		})
+	}
+}
+
+func TestOlderRevisionDoesNotReplaceANewerOne(t *testing.T) {
+	t.Parallel()
+	monday := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	recorded := &release.Record{Release: release.Release{Revision: "bbb", RevisionTime: monday}}
+	base := func() (*Plan, ServerPlan) {
+		return &Plan{Revision: "aaa", RevisionTime: monday.Add(-time.Hour)},
+			ServerPlan{Server: fleet.Server{Name: "web"}, Record: recorded, Droplets: someDroplets(1), Todo: []Todo{RebuildIt}}
+	}
+	for name, tc := range map[string]struct {
+		change func(*Plan, *ServerPlan)
+		refuse bool
+	}{
+		"older":                        {func(*Plan, *ServerPlan) {}, true},
+		"older, asked for":             {func(p *Plan, _ *ServerPlan) { p.Force = true }, false},
+		"newer":                        {func(p *Plan, _ *ServerPlan) { p.RevisionTime = monday.Add(time.Hour) }, false},
+		"of the same moment":           {func(p *Plan, _ *ServerPlan) { p.RevisionTime = monday }, false},
+		"the same":                     {func(p *Plan, _ *ServerPlan) { p.Revision = "bbb" }, false},
+		"not committed":                {func(p *Plan, _ *ServerPlan) { p.Revision = "" }, false},
+		"never released":               {func(_ *Plan, s *ServerPlan) { s.Record = nil }, false},
+		"released without a revision":  {func(_ *Plan, s *ServerPlan) { s.Record = &release.Record{} }, false},
+		"older, but nothing is wiped":  {func(_ *Plan, s *ServerPlan) { s.Todo = []Todo{Nothing} }, false},
+		"older, but it runs it by now": {func(_ *Plan, s *ServerPlan) { s.Todo = []Todo{VerifyOnly} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, s := base()
+			tc.change(p, &s)
+			err := new(Deployer).superseded(p, s)
+			var old *SupersededError
+			if errors.As(err, &old) != tc.refuse {
+				t.Fatalf("superseded = %v", err)
+			}
+			if tc.refuse && !(strings.Contains(err.Error(), "snowdrop rollback web") && strings.Contains(err.Error(), "--force")) {
+				t.Errorf("it does not say what to do: %v", err)
+			}
+		})
+	}
+}
+
+func TestDriftIsSaidInASentence(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	rec := func(d release.Droplet) *release.Record {
+		r := recordOf(d)
+		r.CustomImage = release.CustomImage{ID: 7, Name: ocean.ImageName("web", hashA)}
+		return r
+	}
+	for name, tc := range map[string]struct {
+		record *release.Record
+		runs   ocean.Droplet
+		want   string
+	}{
+		"none":             {rec(release.Droplet{ID: 1, ImageID: 7, VerifiedAt: at}), ocean.Droplet{ID: 1, ImageID: 7}, ""},
+		"never released":   {nil, ocean.Droplet{ID: 1, ImageID: 9, ImageName: "ubuntu"}, `never released by snowdrop, runs image "ubuntu" (9)`},
+		"a new droplet":    {rec(release.Droplet{ID: 2}), ocean.Droplet{ID: 1, ImageID: 9}, "not in the record, runs image 9"},
+		"cut off":          {rec(release.Droplet{ID: 1, ImageID: 6, Rebuild: &release.Rebuild{ImageID: 7, StartedAt: at}}), ocean.Droplet{ID: 1, ImageID: 7}, "a rebuild with image 7 was begun 2026-03-02 09:00 UTC and not finished"},
+		"foreign rebuild":  {rec(release.Droplet{ID: 1, ImageID: 7, VerifiedAt: at}), ocean.Droplet{ID: 1, ImageID: 6, ImageName: ocean.ImageName("web", hashB)}, "runs image 1c1yv5m3 (6), the record says image 7"},
+		"still the former": {rec(release.Droplet{ID: 1, ImageID: 6, VerifiedAt: at}), ocean.Droplet{ID: 1, ImageID: 6}, "runs image 6, the release is image 0c1yv5m3 (7)"},
+		"not verified":     {rec(release.Droplet{ID: 1, ImageID: 7}), ocean.Droplet{ID: 1, ImageID: 7}, "not verified"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, drift(tc.record, tc.runs)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// serverRunOn is a run of web that brings it to image 7; record is what was known
+// before.
+func serverRunOn(record *release.Record, images ...ocean.Image) *serverRun {
+	d := &Deployer{}
+	s := &serverRun{
+		run: &run{d: d, plan: &Plan{world: world{images: images}}}, d: d,
+		plan:  ServerPlan{Server: fleet.Server{Name: "web"}, Record: record},
+		image: ourImage(7, hashA),
+	}
+	s.record = d.keep(release.Begin("web", record, release.Release{CustomImage: release.CustomImage{ID: 7}}, time.Time{}))
+	return s
+}
+
+func TestWayBackIsAnImageOfOursThatIsStillThere(t *testing.T) {
+	t.Parallel()
+	known := &release.Record{
+		Release: release.Release{Toplevel: "/nix/store/former", CustomImage: release.CustomImage{ID: 6}}, Outcome: release.Verified,
+	}
+	others := ourImage(6, hashB)
+	others.Tags = ocean.Tags("db")
+	pending := ourImage(6, hashB)
+	pending.Status = "deleted"
+	for name, tc := range map[string]struct {
+		record   *release.Record
+		runs     int
+		images   []ocean.Image
+		image    int // 0: there is no way back
+		toplevel string
+	}{
+		"the former release":                  {known, 6, []ocean.Image{ourImage(7, hashA), ourImage(6, hashB)}, 6, "/nix/store/former"},
+		"an image that no record knows":       {known, 5, []ocean.Image{ourImage(5, hashB)}, 5, ""},
+		"it runs the failed image by now":     {known, 7, []ocean.Image{ourImage(7, hashA), ourImage(6, hashB)}, 6, "/nix/store/former"},
+		"it runs it, and nothing was before":  {nil, 7, []ocean.Image{ourImage(7, hashA)}, 0, ""},
+		"the image of a distribution":         {nil, 3, []ocean.Image{ourImage(7, hashA)}, 0, ""},
+		"an image of another server":          {known, 6, []ocean.Image{others}, 0, ""},
+		"an image that is gone":               {known, 6, nil, 0, ""},
+		"an image that can no longer be used": {known, 6, []ocean.Image{pending}, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serverRunOn(tc.record, tc.images...)
+			got, err := s.former(ocean.Droplet{ID: 1, Name: "web-1", ImageID: tc.runs})
+			if tc.image == 0 {
+				if !errors.Is(err, errNoWayBack) || !strings.Contains(err.Error(), "web-1") {
+					t.Errorf("former = %v, %v; want no way back", got, err)
+				}
+				return
+			}
+			if err != nil || got.image.ID != tc.image || got.toplevel != tc.toplevel {
+				t.Errorf("former = %v, %v; want image %d, %q", got, err, tc.image, tc.toplevel)
+			}
+		})
+	}
+}
+
+func TestRecordGoesBackOnlyIfAllThatWasChangedWentBack(t *testing.T) {
+	t.Parallel()
+	before := &release.Record{
+		Release: release.Release{Revision: "old", CustomImage: release.CustomImage{ID: 6}}, Outcome: release.Verified,
+	}
+	for name, tc := range map[string]struct {
+		record   *release.Record
+		outcomes []event.Outcome
+		back     bool
+	}{
+		"all that were changed":      {before, []event.Outcome{event.RolledBack, event.Untouched}, true},
+		"one is still new":           {before, []event.Outcome{event.Verified, event.RolledBack}, false},
+		"one did not get back":       {before, []event.Outcome{event.RolledBack, event.Failed}, false},
+		"one was cancelled":          {before, []event.Outcome{event.RolledBack, event.Cancelled}, false},
+		"nothing was changed":        {before, []event.Outcome{event.Untouched}, false},
+		"it went to a foreign image": {nil, []event.Outcome{event.RolledBack}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serverRunOn(tc.record)
+			rec := s.record.rec
+			for i, o := range tc.outcomes {
+				d := ocean.Droplet{ID: i + 1, ImageID: 6}
+				s.results = append(s.results, result{droplet: d, outcome: o})
+				entry(rec, d.ID, "d").ImageID = 6
+			}
+			got := s.wentBackTo(rec)
+			if (got != nil) != tc.back || got != nil && got.Revision != "old" {
+				t.Errorf("went back to %+v", got)
+			}
+		})
+	}
+}
