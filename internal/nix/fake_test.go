@@ -94,7 +94,8 @@ func fake(t *testing.T, cfg Config, plays ...play) *Client {
 		t.Fatal(err)
 	}
 	cfg.Bin = self
-	cfg.Env = append(cfg.Env, playbookEnv+"="+string(book), "SNOWDROP_FAKE_TESTDATA="+testdata)
+	cfg.Env = append(cfg.Env, playbookEnv+"="+string(book), "SNOWDROP_FAKE_TESTDATA="+testdata,
+		"GORACE=atexit_sleep_ms=0") // else the race detector holds up the end of each
 	return New(cfg)
 }
 
