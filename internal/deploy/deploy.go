@@ -121,6 +121,7 @@ func (d *Deployer) prune(ctx context.Context, s *serverRun) error {
 		Server: s.name(), Keep: s.plan.Server.Keep, KeepObjects: d.Fleet.Space.KeepObjects,
 		Images: images, Droplets: droplets, Record: s.record.snapshot(),
 	}
-	_, err = steps.Do(ctx, s.run.steps, s.subject(), prune.Step{Space: d.Space, Ocean: d.Ocean}, in)
+	out, err := steps.Do(ctx, s.run.steps, s.subject(), prune.Step{Space: d.Space, Ocean: d.Ocean}, in)
+	s.pruned = len(out.Deleted) + len(out.DeletedObjects) + len(out.AbortedUploads)
 	return err //nolint:wrapcheck // Do has said which step on what
 }

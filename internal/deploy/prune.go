@@ -8,6 +8,8 @@ import (
 	"github.com/versatus/snowdrop/internal/fleet"
 )
 
+const verbPrune = "prune"
+
 // PlanPrune plans to delete what no server asked for needs any more.
 func (d *Deployer) PlanPrune(ctx context.Context, req Request) (*Plan, error) {
 	return d.planAgain(ctx, req, func(p *Plan, s fleet.Server) (ServerPlan, error) {
@@ -18,7 +20,7 @@ func (d *Deployer) PlanPrune(ctx context.Context, req Request) (*Plan, error) {
 // Prune carries out a plan of PlanPrune. In a dry run it says what it would
 // delete, and why the rest stays.
 func (d *Deployer) Prune(ctx context.Context, plan *Plan) (*Result, error) {
-	run := d.begin("prune", plan)
+	run := d.begin(verbPrune, plan)
 	var wait sync.WaitGroup
 	for _, server := range plan.Servers {
 		wait.Go(func() {

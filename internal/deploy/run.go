@@ -61,7 +61,7 @@ func (r *run) server(ctx context.Context, plan ServerPlan, do func(*serverRun) e
 	}
 	finished := event.ServerFinished{
 		Subject: s.subject(), Outcome: result.Outcome, Took: result.Took,
-		Revision: r.plan.Revision, Image: result.Image.Name, Err: result.Err,
+		Revision: plan.Revision, Image: result.Image.Name, Err: result.Err,
 	}
 	r.d.Sink.Emit(finished)
 	r.mu.Lock()
@@ -83,6 +83,7 @@ type serverRun struct {
 	image    ocean.Image
 	record   *keeper
 	results  []result
+	pruned   int // how many images and objects were, or in a dry run would be, deleted
 
 	mu     sync.Mutex
 	stages map[int]stage // by droplet id
@@ -152,6 +153,8 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 
 func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletResult) event.Outcome {
 	switch {
+	case err == nil && s.pruned > 0 && s.run.verb == verbPrune:
+		return event.Pruned
 	case err == nil && len(s.plan.Pending()) == 0:
 		return event.Unchanged
 	case err == nil && s.dryRun():

@@ -129,6 +129,7 @@ const (
 	Verified   Outcome = "verified"
 	Unchanged  Outcome = "unchanged"
 	Built      Outcome = "built"
+	Pruned     Outcome = "pruned"
 	Failed     Outcome = "failed"
 	RolledBack Outcome = "rolled back"
 	Untouched  Outcome = "not touched"

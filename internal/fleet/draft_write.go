@@ -14,7 +14,7 @@ import (
 func writeDraft(in DraftInput, drafts []*draft) []byte {
 	var b strings.Builder
 	b.WriteString("# yaml-language-server: $schema=" + schemaID + "\n")
-	b.WriteString("# What runs where. `snowdrop plan` says what a deploy would do.\n")
+	b.WriteString("# What runs where. `snowdrop deploy --dry-run` says what a deploy would do.\n")
 	fmt.Fprintf(&b, "flake: %s\n\n", scalar(in.Flake))
 	writeSpace(&b, in)
 	b.WriteString(`
