@@ -1,0 +1,20 @@
+# Two NixOS servers for DigitalOcean; snowdrop.yaml beside it deploys them.
+{
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-25.05";
+
+  outputs = { nixpkgs, ... }:
+    let
+      server = name: module: nixpkgs.lib.nixosSystem {
+        system = "x86_64-linux";
+        modules = [ ./common.nix module { networking.hostName = name; } ];
+      };
+    in
+    {
+      # snowdrop builds ….config.system.build.digitalOceanImage of each, and expects
+      # ….config.system.build.toplevel to run afterwards.
+      nixosConfigurations = builtins.mapAttrs server {
+        web = ./web.nix;
+        db = ./db.nix;
+      };
+    };
+}
