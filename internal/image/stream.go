@@ -16,7 +16,10 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// How an uncompressed image is packed on its way; bench/ has the measurements.
+// How an uncompressed image is packed on its way; bench/README.md has the
+// measurements. Level 5 makes files as small as gzip's default all but 3 %, at
+// several times its speed; zeros, of which disks are full, are no slower at it than
+// at level 1, which level 6 is five times.
 // Blocks of one size make the output the same on every machine, however many
 // processors it has. Blocks under way bound the memory: each holds its input, its
 // output and a compressor, some 3 MiB.
@@ -131,7 +134,8 @@ func packInto(w *sink, r io.Reader) error {
 		return fmt.Errorf("set up gzip: %w", err)
 	}
 	z.ModTime = time.Unix(0, 0) // 0: no time. The zero time.Time is not 0 there.
-	_, copied := io.Copy(struct{ io.Writer }{z}, sinkReader{r: r, sink: w})
+	buf := make([]byte, blockSize/4)
+	_, copied := io.CopyBuffer(struct{ io.Writer }{z}, sinkReader{r: r, sink: w}, buf)
 	closed := z.Close()
 	switch {
 	case copied != nil:

@@ -18,7 +18,7 @@ func (w *work) object(ctx context.Context) (*document, error) {
 	if d != nil {
 		w.keys = []string{w.folder() + d.Name, w.infoKey()}
 		w.tell.Phase("using %s (%s), which is in the Space already", d.Name, amount(d.Size))
-		return d, fits(image.Info{Path: d.Name, VirtualSize: d.VirtualSize}, w.in.MinDisk)
+		return d, image.Info{Path: d.Name, VirtualSize: d.VirtualSize}.FitsDisk(w.in.MinDisk)
 	}
 	info, err := w.inspect(ctx)
 	if err != nil {
@@ -41,14 +41,7 @@ func (w *work) inspect(ctx context.Context) (image.Info, error) {
 	for _, text := range info.Warnings {
 		w.tell.Warn("%s: %s", info.Name, text)
 	}
-	return info, fits(info, w.in.MinDisk)
-}
-
-func fits(info image.Info, disk int) error {
-	if err := info.FitsDisk(disk); err != nil {
-		return fmt.Errorf("%w", err)
-	}
-	return nil
+	return info, info.FitsDisk(w.in.MinDisk)
 }
 
 // send uploads the image, and info.json after it.
