@@ -1,150 +1,108 @@
 // Package redact keeps secrets out of everything that leaves the program: logs,
-// errors, reports and records.
+// errors, comments, records. A Redactor knows the run's credentials, in every
+// form in which they turn up, and also what a credential looks like that nobody
+// told it of: presigned queries, tokens, private keys.
 package redact
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"net/url"
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Mask stands where a secret stood.
 const Mask = "***"
 
-// shortest is the length below which a text is no secret: replacing such a text
-// everywhere would garble every report and protect nothing.
-const shortest = 4
+// The least lengths. What is shorter than a secret's is refused, because taking
+// it out would blot out ordinary words and give away the secret by the gaps. A
+// single line of a secret of several lines has to be longer: "data:" and "}"
+// are lines of secrets too.
+const (
+	leastSecret = 4
+	leastLine   = 8
+)
 
-// Redactor replaces secrets. It is safe for concurrent use; the zero value is not
-// usable, New makes one.
+// Redactor takes secrets out of text. It is safe for concurrent use; secrets
+// that are added later are taken out from then on.
 type Redactor struct {
-	mu       sync.RWMutex
-	forms    []string // every form of every secret, longest first
-	replacer *strings.Replacer
+	mu       sync.Mutex // guards the writing of what follows
+	forms    map[string]struct{}
+	ignored  []string
+	literals atomic.Pointer[automaton]
+	looks    []pattern // never changed
 }
 
-// New makes a Redactor that knows the secrets. Empty ones, and those of fewer
-// than four characters, are ignored.
+// New makes a Redactor that knows secrets; see Add.
 func New(secrets ...string) *Redactor {
-	r := &Redactor{replacer: strings.NewReplacer()}
+	r := &Redactor{forms: map[string]struct{}{}, looks: patterns()}
+	r.literals.Store(newAutomaton(nil))
 	r.Add(secrets...)
 	return r
 }
 
-// Add makes further secrets known, in every encoding in which they show up.
+// Add makes secrets known. Space around them does not count. Empty ones are
+// passed over; ones of fewer than four bytes are ignored, see Ignored.
 func (r *Redactor) Add(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range secrets {
-		for _, form := range forms(s) {
-			if len(form) >= shortest && !slices.Contains(r.forms, form) {
-				r.forms = append(r.forms, form)
+		s = strings.TrimSpace(s)
+		switch {
+		case s == "":
+		case len(s) < leastSecret:
+			r.ignored = append(r.ignored, fmt.Sprintf("a secret of %d characters: it is not hidden, because words of fewer than %d occur by chance", len(s), leastSecret))
+		default:
+			for _, form := range forms(s) {
+				r.forms[form] = struct{}{}
 			}
 		}
 	}
-	// The longest first, so that a secret that holds another one goes as a whole.
-	slices.SortFunc(r.forms, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(r.forms))
-	for _, form := range r.forms {
-		pairs = append(pairs, form, Mask)
+	patterns := make([]string, 0, len(r.forms))
+	for form := range r.forms {
+		patterns = append(patterns, form)
 	}
-	r.replacer = strings.NewReplacer(pairs...)
+	slices.Sort(patterns)
+	r.literals.Store(newAutomaton(patterns))
 }
 
-// forms are the ways in which a secret can show up: as it is, line by line (a
-// key), URL-encoded, in JSON, and in base64.
-func forms(secret string) []string {
-	trimmed := strings.TrimSpace(secret)
-	if len(trimmed) < shortest {
-		return nil
-	}
-	all := []string{secret, trimmed}
-	if strings.Contains(trimmed, "\n") {
-		for line := range strings.Lines(trimmed) {
-			line = strings.TrimSpace(line)
-			// The frame of a PEM block is the same for all and no secret.
-			if len(line) >= 8 && !strings.HasPrefix(line, "-----") {
-				all = append(all, line)
-			}
+// Ignored says, without naming them, which secrets are not hidden, and why.
+func (r *Redactor) Ignored() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ignored)
+}
+
+// String is text with a Mask in place of every secret.
+func (r *Redactor) String(text string) string {
+	return r.withoutLiterals(r.withoutPatterns(text))
+}
+
+// withoutLiterals masks until none is left: what stands to the left and right
+// of a mask may, with it, make up another secret. Each round makes the text
+// shorter, since a Mask is shorter than any secret, so there is an end.
+func (r *Redactor) withoutLiterals(text string) string {
+	known := r.literals.Load()
+	for {
+		spans := known.find(text)
+		if len(spans) == 0 {
+			return text
 		}
+		text = mask(text, spans)
 	}
-	for _, s := range slices.Clone(all) {
-		all = append(all, url.QueryEscape(s), url.PathEscape(s))
-		if quoted, err := json.Marshal(s); err == nil {
-			all = append(all, string(quoted[1:len(quoted)-1]))
-		}
-		all = append(all, inBase64(s)...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
-// inBase64 are the secret's forms inside of base64 text, alone and where other
-// bytes stand before and after it: only the characters that depend on the secret
-// alone are part of a form.
-func inBase64(secret string) []string {
-	var all []string
-	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		all = append(all, enc.EncodeToString([]byte(secret)))
-		for before := range 3 {
-			text := enc.EncodeToString(append(make([]byte, before), secret...))
-			// A character holds six bits: those that touch a neighbour's byte go.
-			start := (before*8 + 5) / 6
-			end := (before + len(secret)) * 8 / 6
-			if form := text[start:end]; len(form) >= 2*shortest {
-				all = append(all, form)
-			}
-		}
+// mask replaces the spans, which are in order and do not overlap.
+func mask(text string, spans []span) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	from := 0
+	for _, s := range spans {
+		b.WriteString(text[from:s.start])
+		b.WriteString(Mask)
+		from = s.end
 	}
-	return all
+	b.WriteString(text[from:])
+	return b.String()
 }
-
-// The patterns that are secret whoever they belong to.
-var (
-	presigned = regexp.MustCompile(`(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)(?:=|%3D))[^&\s"'<>]+`) //nolint:gochecknoglobals // compiled once, never changed
-	token     = regexp.MustCompile(`\b(?:do[opr]_v1_[0-9a-f]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,})`)               //nolint:gochecknoglobals // compiled once, never changed
-	pemKey    = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`)                     //nolint:gochecknoglobals // compiled once, never changed
-)
-
-// String returns the text without the secrets, without the signatures of
-// presigned URLs, private keys and tokens of a known form.
-func (r *Redactor) String(s string) string {
-	r.mu.RLock()
-	replacer := r.replacer
-	r.mu.RUnlock()
-	s = replacer.Replace(s)
-	if strings.Contains(s, "PRIVATE KEY-----") {
-		s = pemKey.ReplaceAllString(s, Mask)
-	}
-	s = presigned.ReplaceAllString(s, "${1}"+Mask)
-	return token.ReplaceAllString(s, Mask)
-}
-
-// Error returns err with a redacted text; errors.Is and errors.As still find what
-// they found. Nil stays nil.
-func (r *Redactor) Error(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	clean := r.String(text)
-	if clean == text {
-		return err
-	}
-	return &redacted{text: clean, err: err}
-}
-
-type redacted struct {
-	text string
-	err  error
-}
-
-// Error is the redacted text.
-func (e *redacted) Error() string { return e.text }
-
-// Unwrap returns the error as it was.
-func (e *redacted) Unwrap() error { return e.err }

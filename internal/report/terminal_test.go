@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,7 +25,6 @@ type screen struct {
 	rows   []string // what stands there, escapes for colours left out
 	y, x   int
 	hidden bool
-	begun  bool
 }
 
 var sequence = regexp.MustCompile(`^\x1b\[(\??)(\d*)([A-Za-z])`)
@@ -141,11 +141,18 @@ func newStage(t *testing.T, columns int, verbose bool) *stage {
 	return s
 }
 
-// tick lets the view be drawn, and comes back when it is: the second tick is
-// taken only after the first one's frame.
+// tick lets the view be drawn, and comes back when it is.
 func (s *stage) tick() {
 	s.ticks <- s.clock.now
-	s.ticks <- s.clock.now
+	synctest.Wait()
+}
+
+// onStage runs a test of a live view in a bubble, where it is known when the view
+// has been drawn.
+func onStage(t *testing.T, columns int, verbose bool, test func(t *testing.T, s *stage)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { test(t, newStage(t, columns, verbose)) })
 }
 
 func (s *stage) until(run []at, after time.Duration) {
@@ -160,80 +167,80 @@ func (s *stage) until(run []at, after time.Duration) {
 }
 
 func TestTerminalDrawsOverItsFormerFrame(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, 100, false)
-	run := goodRun()
-	for i, e := range run {
-		if e.after > 85*time.Second {
-			break
+	onStage(t, 100, false, func(t *testing.T, s *stage) {
+		run := goodRun()
+		for i, e := range run {
+			if e.after > 85*time.Second {
+				break
+			}
+			s.clock.now = began().Add(e.after)
+			s.Emit(e.event)
+			if i%2 == 0 {
+				s.tick()
+			}
 		}
-		s.clock.now = began().Add(e.after)
-		s.Emit(e.event)
-		if i%2 == 0 {
-			s.tick()
+		s.clock.now = began().Add(85 * time.Second)
+		s.tick()
+		if !s.screen.hidden {
+			t.Error("the cursor blinks in the live view")
 		}
-	}
-	s.clock.now = began().Add(85 * time.Second)
-	s.tick()
-	if !s.screen.hidden {
-		t.Error("the cursor blinks in the live view")
-	}
-	golden(t, "screen-droplets.txt", s.screen.text())
+		golden(t, "screen-droplets.txt", s.screen.text())
+	})
 }
 
 func TestTerminalLeavesWarningsAndTheClosingTable(t *testing.T) {
 	t.Parallel()
 	for name, run := range scenarios() {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStage(t, 100, false)
-			for _, e := range run {
-				s.clock.now = began().Add(e.after)
-				s.Emit(e.event)
-				s.tick()
-			}
-			s.Close()
-			s.Close()
-			s.Emit(event.Warning{Text: "after the end"})
-			if s.screen.hidden {
-				t.Error("the cursor is gone")
-			}
-			if !s.halted {
-				t.Error("the ticker runs on")
-			}
-			want := strings.Join(closing(stateAt(run, time.Hour), look{width: 100, unicode: true}), "\n") + "\n"
-			if name == "good" {
-				want = "! db build the flake is dirty:\n    the revision does not say what is built\n" + want
-			}
-			wide := &screen{width: 100}
-			fmt.Fprint(wide, want)
-			if diff := cmp.Diff(wide.text(), s.screen.text()); diff != "" {
-				t.Errorf("the screen differs (-want +got):\n%s", diff)
-			}
+			onStage(t, 100, false, func(t *testing.T, s *stage) {
+				for _, e := range run {
+					s.clock.now = began().Add(e.after)
+					s.Emit(e.event)
+					s.tick()
+				}
+				s.Close()
+				s.Close()
+				s.Emit(event.Warning{Text: "after the end"})
+				if s.screen.hidden {
+					t.Error("the cursor is gone")
+				}
+				if !s.halted {
+					t.Error("the ticker runs on")
+				}
+				want := strings.Join(closing(stateAt(run, time.Hour), look{width: 100, unicode: true}), "\n") + "\n"
+				if name == "good" {
+					want = "! db build the flake is dirty:\n    the revision does not say what is built\n" + want
+				}
+				wide := &screen{width: 100}
+				fmt.Fprint(wide, want)
+				if diff := cmp.Diff(wide.text(), s.screen.text()); diff != "" {
+					t.Errorf("the screen differs (-want +got):\n%s", diff)
+				}
+			})
 		})
 	}
 }
 
 func TestTerminalStaysCleanWhenItBecomesNarrow(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, 100, false)
-	s.until(goodRun(), 17*time.Second)
-	for _, columns := range []int{61, 40, 33} {
-		s.screen.narrow(columns)
-		s.clock.now = s.clock.now.Add(time.Second)
-		s.tick()
-		if n := strings.Count(s.screen.text(), "snowdrop deploy"); n != 1 {
-			t.Errorf("at %d columns the head stands there %d times:\n%s", columns, n, s.screen.text())
+	onStage(t, 100, false, func(t *testing.T, s *stage) {
+		s.until(goodRun(), 17*time.Second)
+		for _, columns := range []int{61, 40, 33} {
+			s.screen.narrow(columns)
+			s.clock.now = s.clock.now.Add(time.Second)
+			s.tick()
+			if n := strings.Count(s.screen.text(), "snowdrop deploy"); n != 1 {
+				t.Errorf("at %d columns the head stands there %d times:\n%s", columns, n, s.screen.text())
+			}
 		}
-	}
-	golden(t, "screen-narrowed.txt", s.screen.text())
+		golden(t, "screen-narrowed.txt", s.screen.text())
+	})
 }
 
 func TestTerminalShowsLogLinesAboveTheViewWhenVerbose(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, 100, true)
-	s.until(goodRun(), 2*time.Second)
-	golden(t, "screen-verbose.txt", s.screen.text())
+	onStage(t, 100, true, func(t *testing.T, s *stage) {
+		s.until(goodRun(), 2*time.Second)
+		golden(t, "screen-verbose.txt", s.screen.text())
+	})
 }
 
 func TestTerminalWritesNothingWhileNothingChanges(t *testing.T) {
