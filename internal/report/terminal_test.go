@@ -245,22 +245,27 @@ func TestTerminalShowsLogLinesAboveTheViewWhenVerbose(t *testing.T) {
 
 func TestTerminalWritesNothingWhileNothingChanges(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	ticks := make(chan time.Time)
-	c := &clock{now: began()}
-	term := NewTerminal(&out, Options{Now: c.read, Tick: func(time.Duration) (<-chan time.Time, func()) { return ticks, func() {} }})
-	ticks <- c.now
-	term.Emit(planned())
-	ticks <- c.now
-	ticks <- c.now
-	n := out.Len()
-	for range 5 {
-		ticks <- c.now
-	}
-	if out.Len() != n {
-		t.Error("the same frame was written again")
-	}
-	term.Close()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		ticks := make(chan time.Time)
+		c := &clock{now: began()}
+		term := NewTerminal(&out, Options{Now: c.read, Tick: func(time.Duration) (<-chan time.Time, func()) { return ticks, func() {} }})
+		defer term.Close()
+		tick := func() {
+			ticks <- c.now
+			synctest.Wait()
+		}
+		tick()
+		term.Emit(planned())
+		tick()
+		n := out.Len()
+		for range 5 {
+			tick()
+		}
+		if out.Len() != n {
+			t.Error("the same frame was written again")
+		}
+	})
 }
 
 // TestReadersTakeEventsFromManyAtOnce is for the race detector.
