@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -17,13 +18,17 @@ type rollout struct {
 	maxFailures int
 	// change brings one droplet to the new release and verifies it.
 	change func(ctx context.Context, d ocean.Droplet) error
-	// back brings one droplet to what it ran before and verifies that; nil where
-	// a failure just stops the rollout.
+	// back brings one droplet to what it ran before and verifies that, or returns
+	// errUntouched; nil where a failure just stops the rollout.
 	back func(ctx context.Context, d ocean.Droplet) error
 	// after is called when a batch is done and nothing is in flight: the place to
 	// write down what is known, since the next batch may be the last thing done.
 	after func(ctx context.Context)
 }
+
+// errUntouched says that there is nothing to bring back: nothing was done to the
+// droplet, so nothing is known to be verified of it either.
+var errUntouched = errors.New("not touched")
 
 // result is how one droplet's part ended.
 type result struct {
@@ -81,9 +86,12 @@ func (r rollout) bringBack(ctx context.Context, before, batch []result) {
 	for _, one := range back {
 		wait.Go(func() {
 			one.backErr = r.back(ctx, one.droplet)
-			if one.backErr == nil {
+			switch {
+			case one.backErr == nil:
 				one.outcome = event.RolledBack
-			} else {
+			case errors.Is(one.backErr, errUntouched):
+				one.outcome, one.backErr = event.Untouched, nil
+			default:
 				one.outcome = event.Failed
 			}
 		})

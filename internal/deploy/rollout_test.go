@@ -50,6 +50,7 @@ func TestRolloutChangesBatchAfterBatchAndStopsAtTheFirstThatFails(t *testing.T) 
 		droplets, size, max int
 		rollback            bool
 		fail, failBack      string // names of droplets
+		untouched           string // names of droplets that there is nothing to bring back of
 		did, outcomes       string
 	}{
 		"no droplets":                     {did: "", outcomes: ""},
@@ -68,6 +69,7 @@ func TestRolloutChangesBatchAfterBatchAndStopsAtTheFirstThatFails(t *testing.T) 
 		"fewer failures than may be":      {droplets: 2, size: 1, max: 1, rollback: true, fail: "d1", did: "d1|d2", outcomes: "FV"},
 		"one of two does not get back":    {droplets: 2, size: 2, rollback: true, fail: "d1", failBack: "d2", did: "d1 d2|<d1 <d2", outcomes: "RF"},
 		"none gets back":                  {droplets: 1, size: 1, rollback: true, fail: "d1", failBack: "d1", did: "d1|<d1", outcomes: "F"},
+		"what was not touched stays so":   {droplets: 2, size: 2, rollback: true, fail: "d1 d2", untouched: "d1", did: "d1 d2|<d1 <d2", outcomes: "-R"},
 		"the last batch fails, and stops": {droplets: 3, size: 2, fail: "d3", did: "d1 d2|d3", outcomes: "VVF"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,6 +85,9 @@ func TestRolloutChangesBatchAfterBatchAndStopsAtTheFirstThatFails(t *testing.T) 
 			if tc.rollback {
 				r.back = func(_ context.Context, d ocean.Droplet) error {
 					j.add("<" + d.Name)
+					if tc.untouched == d.Name {
+						return fmt.Errorf("droplet %s: %w", d.Name, errUntouched)
+					}
 					return failing(tc.failBack, d.Name)
 				}
 			}

@@ -14,10 +14,10 @@ import (
 var errNoWayBack = errors.New("no way back")
 
 // back brings one droplet to the image it ran before, and verifies that. A
-// droplet to which nothing was done yet is left alone.
+// droplet to which nothing was done yet is left alone: errUntouched.
 func (s *serverRun) back(ctx context.Context, droplet ocean.Droplet) error {
 	if s.stage(droplet.ID) == notBegun {
-		return nil
+		return errUntouched
 	}
 	former, err := s.former(droplet)
 	if err != nil {
