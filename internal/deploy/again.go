@@ -69,7 +69,7 @@ func (planningAgain) Name() string { return "plan" }
 // Run implements steps.Step.
 func (p planningAgain) Run(ctx context.Context, tell event.Teller, req Request) (*Plan, error) {
 	tell.Phase("asking DigitalOcean and the Space about %s", plural(len(p.servers), "server"))
-	now, err := p.d.look(ctx, p.servers)
+	now, err := p.d.lookSettled(ctx, tell, p.servers)
 	if err != nil {
 		return nil, err
 	}

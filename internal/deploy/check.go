@@ -55,7 +55,9 @@ func (d *Deployer) verifyAll(ctx context.Context, s *serverRun) error {
 		s.results = append(s.results, result{droplet: droplet, outcome: event.Untouched})
 	}
 	each(s.results, func(one *result) {
-		one.err = s.prove(ctx, one.droplet, arrival{expect: s.plan.Want.Toplevel, lookOnly: true})
+		at := s.asKnown(one.droplet, s.plan.Want.Toplevel)
+		at.lookOnly = true
+		one.err = s.prove(ctx, one.droplet, at)
 		one.outcome = outcomeOf(ctx, one.err)
 	})
 	err := s.verdict(ctx)

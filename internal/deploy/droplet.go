@@ -30,12 +30,18 @@ func (s *serverRun) change(ctx context.Context, droplet ocean.Droplet, next onto
 		}
 		return s.prove(ctx, droplet, at)
 	}
-	at := arrival{expect: next.toplevel}
-	if known := s.record.droplet(droplet.ID); known.Rebuild != nil {
+	s.reached(droplet.ID, rebuilt)
+	return s.prove(ctx, droplet, s.asKnown(droplet, next.toplevel))
+}
+
+// asKnown is what is expected of a droplet that this run did not rebuild: an
+// earlier one that was cut off may have.
+func (s *serverRun) asKnown(droplet ocean.Droplet, toplevel string) arrival {
+	at := arrival{expect: toplevel}
+	if known := s.record.droplet(droplet.ID); wasRebuilt(droplet, known) {
 		at.formerBoot, at.rebuiltAt = known.BootID, known.Rebuild.StartedAt
 	}
-	s.reached(droplet.ID, rebuilt)
-	return s.prove(ctx, droplet, at)
+	return at
 }
 
 // rebuildOne rebuilds one droplet. That it is about to be is written down first:
@@ -65,7 +71,7 @@ func (s *serverRun) rebuildOne(ctx context.Context, droplet ocean.Droplet, next 
 type arrival struct {
 	expect     string
 	formerBoot string
-	rebuiltAt  time.Time // zero: it was not rebuilt in this run
+	rebuiltAt  time.Time // zero: it was not rebuilt by us since it was last known
 	lookOnly   bool      // nothing may be written to the droplet
 }
 
@@ -74,6 +80,7 @@ type arrival struct {
 func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival) error {
 	server := s.plan.Server
 	target := s.target(droplet)
+	target.Keys.AcceptNewSet = !at.rebuiltAt.IsZero()
 
 	up, err := steps.Do(ctx, s.run.steps, s.on(droplet), verify.Boot{Dialer: s.d.SSH, Clock: s.d.Clock}, verify.BootIn{
 		Target: target, FormerBootID: at.formerBoot, RebuiltAt: at.rebuiltAt, Timeout: server.Verify.Timeout.Std(),

@@ -41,7 +41,10 @@ func (s *serverRun) releaseOf(image ocean.Image) release.Release {
 		Image:       release.Image{StorePath: want.ImagePath, Hash: want.Hash},
 		CustomImage: release.CustomImage{ID: image.ID, Name: image.Name, Regions: image.Regions},
 	}
-	if u := s.uploaded; u != nil {
+	if known := releaseWith(s.plan.Record, image.ID); known != nil {
+		r.Image = known.Image // what was uploaded is known from an earlier run
+	}
+	if u := s.uploaded; u != nil && u.Size > 0 {
 		r.Image.SHA256, r.Image.Size, r.Image.VirtualSize = u.SHA256, u.Size, u.VirtualSize
 	}
 	return r

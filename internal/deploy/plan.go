@@ -147,7 +147,7 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 		return wrap(err, "evaluate")
 	})
 	group.Go(func() (err error) {
-		now, err = p.d.look(gctx, p.servers)
+		now, err = p.d.lookSettled(gctx, tell, p.servers)
 		return err
 	})
 	if err := group.Wait(); err != nil {

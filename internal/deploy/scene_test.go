@@ -61,6 +61,7 @@ type scene struct {
 	builder *lab.Builder
 	nix     deploy.Nix
 	space   *space.Client
+	store   deploy.Space // what the deploys see of the space
 	ocean   *ocean.Client
 	dialer  *remote.Dialer
 	clock   clock
@@ -182,6 +183,7 @@ func (s *scene) connect() {
 	access, secret := s.Keys()
 	s.space, err = space.New(space.Config{Bucket: s.Bucket(), Region: "nyc3", Endpoint: s.SpaceURL(), AccessKey: access, SecretKey: secret})
 	check(s.t, err)
+	s.store = s.space
 	s.dialer, err = remote.New(remote.Config{Env: s.Getenv})
 	check(s.t, err)
 }
@@ -190,7 +192,7 @@ func (s *scene) connect() {
 // clean by itself.
 func (s *scene) deployer() *deploy.Deployer {
 	return deploy.New(deploy.Config{
-		Fleet: s.fleet, Nix: s.nix, Space: s.space, Ocean: s.ocean, SSH: s.dialer, Clock: s.clock,
+		Fleet: s.fleet, Nix: s.nix, Space: s.store, Ocean: s.ocean, SSH: s.dialer, Clock: s.clock,
 		Sink:   event.SinkFunc(s.told),
 		Getenv: func(name string) string { return s.env[name] },
 		RunURL: "https://example.com/runs/1",
@@ -308,6 +310,17 @@ func (s *scene) imageName(server string) string {
 	check(s.t, err)
 	hash, _, _ := strings.Cut(filepath.Base(outputs[0].Path), "-")
 	return ocean.ImageName(server, hash)
+}
+
+// imagesNamed is how many usable images have that name.
+func (s *scene) imagesNamed(name string) int {
+	n := 0
+	for _, i := range s.State().Images {
+		if i.Name == name && i.Status == "available" {
+			n++
+		}
+	}
+	return n
 }
 
 // posts are the POSTs to DigitalOcean, without those that only look.

@@ -14,6 +14,9 @@ func (s *serverRun) target(droplet ocean.Droplet) remote.Target {
 	return targetOf(s.plan.Server, droplet, s.record.droplet(droplet.ID))
 }
 
+// targetOf says so for a droplet as it was known before this run did anything to
+// it. New host keys are accepted only if DigitalOcean says that the rebuild which
+// the record tells of did happen.
 func targetOf(server fleet.Server, droplet ocean.Droplet, known release.Droplet) remote.Target {
 	ssh := server.SSH
 	return remote.Target{
@@ -23,9 +26,14 @@ func targetOf(server fleet.Server, droplet ocean.Droplet, known release.Droplet)
 			Policy:       ssh.HostKeyPolicy,
 			Known:        slices.Concat(ssh.HostKeys, known.HostKeys),
 			Authorities:  ssh.CertificateAuthorities,
-			AcceptNewSet: known.Rebuild != nil,
+			AcceptNewSet: wasRebuilt(droplet, known),
 		},
 	}
+}
+
+// wasRebuilt says whether a rebuild of ours that is not yet accounted for was done.
+func wasRebuilt(droplet ocean.Droplet, known release.Droplet) bool {
+	return known.Rebuild != nil && known.Rebuild.ImageID == droplet.ImageID
 }
 
 // demand makes the keys that were accepted the only ones from now on.
