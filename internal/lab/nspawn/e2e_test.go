@@ -23,8 +23,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// tree is the Debian that the tests boot; EnsureBase makes it once.
-const tree = "/var/tmp/trixie-droplet"
+// tree is the Debian that the tests boot, the one of the end-to-end tests;
+// EnsureBase makes it once.
+func tree() string {
+	if dir := os.Getenv("SNOWDROP_E2E_TREE"); dir != "" {
+		return dir
+	}
+	return "/var/cache/snowdrop-e2e/trixie"
+}
 
 // client logs in to machines.
 type client struct{ signer ssh.Signer }
@@ -132,8 +138,8 @@ func baseImage(t *testing.T) string {
 		return path
 	}
 	ctx := testContext(t, 10*time.Minute)
-	check(t, EnsureBase(ctx, tree))
-	check(t, BaseImage(ctx, tree, path))
+	check(t, EnsureBase(ctx, tree()))
+	check(t, BaseImage(ctx, tree(), path))
 	return path
 }
 
@@ -197,7 +203,8 @@ func bootFile(ctx context.Context, t *testing.T, m *Machine, path string) {
 const look = "systemctl is-system-running --wait; cat /proc/sys/kernel/random/boot_id; hostname; ls /root"
 
 func TestRebuildKeepsTheAddressAndNothingElse(t *testing.T) {
-	ctx, c, image := testContext(t, time.Minute), newClient(t), baseImage(t)
+	image := baseImage(t)
+	ctx, c := testContext(t, time.Minute), newClient(t)
 	m, err := newHost(t, c, t.TempDir()).Machine("web-1")
 	check(t, err)
 
@@ -228,7 +235,8 @@ func TestRebuildKeepsTheAddressAndNothingElse(t *testing.T) {
 }
 
 func TestQcow2AndPartitionedImagesBootSideBySide(t *testing.T) {
-	ctx, c, image, dir := testContext(t, time.Minute), newClient(t), baseImage(t), t.TempDir()
+	image := baseImage(t)
+	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
 	q := filepath.Join(dir, "image.qcow2")
 	command(t, "qemu-img", "convert", "-f", "raw", "-O", "qcow2", image, q)
 	images := map[string]string{
@@ -290,12 +298,40 @@ func partitioned(t *testing.T, image, dir, label string) string {
 	return disk
 }
 
+func TestNixOSsOwnInitIsFoundWhereItsBootLoaderWouldFindIt(t *testing.T) {
+	base := baseImage(t)
+	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
+	image := filepath.Join(dir, "image.raw")
+	command(t, "cp", "--sparse=always", base, image)
+	// systemd moves to where only links from the system's profile lead, as on NixOS.
+	script := filepath.Join(dir, "init")
+	check(t, os.WriteFile(script, []byte("#!/bin/sh\nmkdir -p /run/stage-2\nexec /nix/store/x-systemd/systemd\n"), 0o755))
+	command(t, "debugfs", "-w", "-R", "dump /usr/lib/systemd/systemd "+dir+"/systemd", image)
+	check(t, os.Chmod(dir+"/systemd", 0o755))
+	for _, edit := range []string{
+		"rm /usr/sbin/init", "rm /usr/lib/systemd/systemd", "mkdir /nix", "mkdir /nix/store", "mkdir /nix/var",
+		"mkdir /nix/var/nix", "mkdir /nix/var/nix/profiles", "mkdir /nix/store/x-systemd", "mkdir /nix/store/x-nixos",
+		"write " + dir + "/systemd /nix/store/x-systemd/systemd", "write " + script + " /nix/store/x-nixos/init",
+		"symlink /nix/var/nix/profiles/system-1-link /nix/store/x-nixos",
+		"symlink /nix/var/nix/profiles/system system-1-link",
+	} {
+		command(t, "debugfs", "-w", "-R", edit, image)
+	}
+	m, err := newHost(t, c, t.TempDir()).Machine("web-1")
+	check(t, err)
+	bootFile(ctx, t, m, image)
+	if out, _ := c.run(ctx, t, m, "systemctl is-system-running --wait; readlink /proc/1/exe; ls /run/stage-2"); out != "running\n/nix/store/x-systemd/systemd" {
+		t.Errorf("it runs %q", out)
+	}
+}
+
 func TestStopKeepsTheDiskAndStartBootsIt(t *testing.T) {
+	image := baseImage(t)
 	ctx, c := testContext(t, time.Minute), newClient(t)
 	h := newHost(t, c, t.TempDir())
 	m, err := h.Machine("web-1")
 	check(t, err)
-	bootFile(ctx, t, m, baseImage(t))
+	bootFile(ctx, t, m, image)
 	c.run(ctx, t, m, "echo mine > /root/file; sync")
 	check(t, m.Stop(ctx))
 	if m.Running() {
@@ -342,6 +378,7 @@ func TestStopKeepsTheDiskAndStartBootsIt(t *testing.T) {
 }
 
 func TestImagesThatCannotBootAreTold(t *testing.T) {
+	base := baseImage(t)
 	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
 	empty := filepath.Join(dir, "empty.raw")
 	command(t, "mke2fs", "-q", "-t", "ext4", "-F", empty, "16M")
@@ -349,7 +386,7 @@ func TestImagesThatCannotBootAreTold(t *testing.T) {
 	check(t, err)
 	m, err := newHost(t, c, t.TempDir()).Machine("web-1")
 	check(t, err)
-	bootFile(ctx, t, m, baseImage(t))
+	bootFile(ctx, t, m, base)
 	for name, image := range map[string][]byte{
 		"no init": noInit, "no disk": []byte("hello"), "empty": {}, "zeros": make([]byte, 1<<20),
 		"compressed": {0x1f, 0x8b, 8}, "a damaged qcow2": append([]byte("QFI\xfb\x00\x00\x00\x03"), make([]byte, 512)...),
@@ -363,7 +400,7 @@ func TestImagesThatCannotBootAreTold(t *testing.T) {
 			t.Errorf("the machine runs after an image with %s", name)
 		}
 	}
-	bootFile(ctx, t, m, baseImage(t))
+	bootFile(ctx, t, m, base)
 	c.run(ctx, t, m, "true")
 }
 
@@ -386,9 +423,10 @@ func crash(dir string) {
 }
 
 func TestWhatAKilledLabLeftIsRemovedAndALiveLabIsNot(t *testing.T) {
+	base := baseImage(t)
 	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
 	image := filepath.Join(dir, "image.raw")
-	command(t, "cp", "--sparse=always", baseImage(t), image)
+	command(t, "cp", "--sparse=always", base, image)
 
 	alive := newHost(t, c, t.TempDir())
 	neighbour, err := alive.Machine("neighbour")

@@ -11,8 +11,8 @@ import (
 
 const (
 	namePrefix = "snowdrop-lab-"
-	// Linux allows 15 characters in a link's name, so links have a short prefix; the
-	// lab's full name is their alias.
+	// Linux allows 15 characters in a link's name, so the one on this system has a short
+	// prefix; the lab's full name is its alias.
 	linkPrefix = "sdl-"
 	idLength   = 6
 )
@@ -22,8 +22,8 @@ type labID string
 
 func (id labID) name() string         { return namePrefix + string(id) }
 func (id labID) machine(n int) string { return id.name() + "-" + strconv.Itoa(n) }
-func (id labID) bridge() string       { return linkPrefix + string(id) }
-func (id labID) link(n int) string    { return id.bridge() + "-" + strconv.Itoa(n) }
+func (id labID) hostLink() string     { return linkPrefix + string(id) }
+func (id labID) port(n int) string    { return "port" + strconv.Itoa(n) }
 func (id labID) lockFile() string     { return id.name() + ".lock" }
 func (id labID) mac(n int) string {
 	return fmt.Sprintf("02:%s:%s:%s:00:%02x", id[0:2], id[2:4], id[4:6], n)
@@ -40,14 +40,15 @@ func ownerOf(name string) (labID, bool) {
 	return parseID(rest)
 }
 
-// ownerOfLink is ownerOf for network links, which must carry the alias too.
+// ownerOfLink is ownerOf for network links of this system, which must carry the
+// alias too.
 func ownerOfLink(name, alias string) (labID, bool) {
 	rest, ok := strings.CutPrefix(name, linkPrefix)
 	if !ok {
 		return "", false
 	}
 	id, ok := parseID(rest)
-	return id, ok && strings.TrimSpace(alias) == id.name()
+	return id, ok && rest == string(id) && strings.TrimSpace(alias) == id.name()
 }
 
 func parseID(s string) (labID, bool) {

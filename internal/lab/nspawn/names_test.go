@@ -34,10 +34,10 @@ func TestLinksAreOursByNameAndAlias(t *testing.T) {
 		name, alias string
 		want        bool
 	}{
-		{id.bridge(), id.name() + "\n", true},
-		{id.link(254), id.name(), true},
-		{id.bridge(), "", false},
-		{id.bridge(), "snowdrop-lab-ffffff", false},
+		{id.hostLink(), id.name() + "\n", true},
+		{id.hostLink(), "", false},
+		{id.hostLink(), "snowdrop-lab-ffffff", false},
+		{id.hostLink() + "-2", id.name(), false},
 		{"eth0", id.name(), false},
 	}
 	for _, test := range tests {
@@ -45,8 +45,8 @@ func TestLinksAreOursByNameAndAlias(t *testing.T) {
 			t.Errorf("%s with the alias %q: %t", test.name, test.alias, got)
 		}
 	}
-	if longest := id.link(lastMachine); len(longest) > 15 {
-		t.Errorf("%s is too long for a link", longest)
+	if len(id.hostLink()) > 15 {
+		t.Errorf("%s is too long for a link", id.hostLink())
 	}
 }
 

@@ -11,9 +11,10 @@ import (
 	"strings"
 )
 
-// Machines are numbered by the last byte of their address; the first is the bridge's.
+// Machines are numbered by the last byte of their address; the first is this
+// system's own.
 const (
-	bridgeNumber = 1
+	hostNumber   = 1
 	firstMachine = 2
 	lastMachine  = 254
 )
@@ -47,7 +48,7 @@ func overlapsAny(p netip.Prefix, taken []netip.Prefix) bool {
 	return false
 }
 
-// address is the one of a machine, or of the bridge, in a lab's /24.
+// address is the one of a machine, or of this system, in a lab's /24.
 func address(subnet netip.Prefix, n int) netip.Addr {
 	bytes := subnet.Addr().As4()
 	bytes[3] = byte(n & 0xff)
