@@ -35,7 +35,7 @@ type IO struct {
 
 // Run runs a command line (without the program's name) and returns its exit code.
 func Run(ctx context.Context, args []string, stdio IO) int {
-	root := newRoot(stdio)
+	root := newRoot(stdio) //nolint:contextcheck // the commands get the context from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {

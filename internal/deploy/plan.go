@@ -167,7 +167,7 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 		}
 		plan.Servers = append(plan.Servers, one)
 	}
-	faults = append(faults, p.d.preflight(plan)...)
+	faults = append(faults, p.d.preflight(plan)...) //nolint:contextcheck // it looks at variables and files alone
 	for _, caution := range ocean.Cautions(plan.targets()) {
 		tell.Warn("%v", caution)
 	}
