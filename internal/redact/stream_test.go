@@ -226,7 +226,7 @@ func TestASinkHidesAKeyThatComesLineByLine(t *testing.T) {
 	var got []string
 	sink := New().Sink(event.SinkFunc(func(e event.Event) {
 		if l, ok := e.(event.Log); ok {
-			got = append(got, l.Subject.Server+": "+l.Line)
+			got = append(got, l.Server+": "+l.Line)
 		}
 	}))
 	emit := func(server, line string) {
