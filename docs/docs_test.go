@@ -261,3 +261,23 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryFleetFileThatIsShownLoads(t *testing.T) {
+	t.Parallel()
+	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+	seen := 0
+	for _, page := range pages(t) {
+		for _, m := range block.FindAllStringSubmatch(read(t, page), -1) {
+			if !strings.Contains(m[1], "space:") || !strings.Contains(m[1], "servers:") {
+				continue // a part of one
+			}
+			seen++
+			if _, err := fleet.Parse(page, []byte(m[1])); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if seen < 2 {
+		t.Errorf("only %d fleet files were found", seen)
+	}
+}
