@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -243,19 +244,19 @@ func failures(s *state) []failure {
 	return out
 }
 
-// isTold says whether a run's error says nothing that stands there already.
+// isTold says whether a run's error says nothing that stands there already. One
+// that sums up several is told when each of them is.
 func isTold(err error, told []failure) bool {
-	text := err.Error()
-	for _, f := range told {
-		t := f.err.Error()
-		if strings.Contains(text, t) || strings.Contains(t, text) {
-			return true
-		}
-		if errors.Is(err, context.Canceled) && errors.Is(f.err, context.Canceled) {
-			return true
-		}
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		causes := several.Unwrap()
+		return len(causes) > 0 && !slices.ContainsFunc(causes, func(cause error) bool { return !isTold(cause, told) })
 	}
-	return false
+	return slices.ContainsFunc(told, func(f failure) bool {
+		text, other := err.Error(), f.err.Error()
+		return strings.Contains(text, other) || strings.Contains(other, text) ||
+			errors.Is(err, context.Canceled) && errors.Is(f.err, context.Canceled)
+	})
 }
 
 // lines are a failure in full: the evidence in the error's further lines, and

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"sort"
 	"strings"
 	"time"
@@ -72,10 +71,8 @@ func nameColumn(s *state) int {
 	n := 5
 	for _, server := range s.servers {
 		n = max(n, width(server.subject.Server))
-		if showsDroplets(server) {
-			for _, d := range server.droplets {
-				n = max(n, width(d.subject.Droplet)+2)
-			}
+		for _, d := range server.droplets { // seen or not, lest the columns move
+			n = max(n, width(d.subject.Droplet)+2)
 		}
 	}
 	return min(n, nameLimit)
@@ -242,81 +239,6 @@ func (d drawing) between(r *row, l *line, name string) {
 	}
 	d.begin(r, sign, st, name, l.last.Step, normal)
 	r.add(dim, firstLine(text))
-}
-
-// doing says how far a running step is: a bar, numbers, and its phase.
-func (d drawing) doing(r *row, t *task) {
-	room := barLimit + 80
-	if d.width > 0 {
-		room = d.width - 2 - d.names - 2 - stepColumn - 2 - width(r.right.text) - 2
-	}
-	parts := t.facts(d.now)
-	facts := strings.Join(parts, "  ")
-	for len(parts) > 1 && width(strings.TrimRight(facts, " ")) > room {
-		parts = parts[:len(parts)-1]
-		facts = strings.Join(parts, "  ")
-	}
-	if n := min(room-width(facts)-2, barLimit); n >= 6 && t.total > 0 {
-		d.bar(r, t, n)
-	}
-	r.add(normal, facts)
-	if t.phase != "" {
-		if facts != "" {
-			r.add(normal, "  ")
-		}
-		r.add(dim, t.phase)
-	}
-}
-
-func (d drawing) bar(r *row, t *task, n int) {
-	share := math.Min(math.Max(float64(t.done)/float64(t.total), 0), 1)
-	full := int(share * float64(n))
-	tip := ""
-	if full < n && full > 0 {
-		full--
-		tip = d.symbols.tip
-	}
-	r.add(busy, strings.Repeat(d.symbols.full, full)+tip)
-	r.add(dim, strings.Repeat(d.symbols.empty, n-full-len([]rune(tip))))
-	r.add(normal, "  ")
-}
-
-// facts are a step's numbers, the most important first. Those that change
-// often have a fixed width, so that nothing dances.
-func (t *task) facts(now time.Time) []string {
-	if t.done == 0 && t.total == 0 {
-		return nil
-	}
-	if t.unit != "bytes" {
-		text := fmt.Sprintf("%d of %d %s", t.done, t.total, t.unit)
-		if t.total == 0 {
-			text = fmt.Sprintf("%d %s", t.done, t.unit)
-		}
-		return []string{strings.TrimSpace(text)}
-	}
-	parts := []string{Bytes(t.done)}
-	if t.total > 0 {
-		parts[0] = pad(parts[0]+" of "+Bytes(t.total), 18)
-	}
-	speed := t.speed.perSecond(now)
-	if speed < 1 || t.done >= t.total && t.total > 0 {
-		return parts
-	}
-	parts = append(parts, pad(Bytes(int64(speed))+"/s", 9))
-	if left := t.left(speed); left > 0 {
-		parts = append(parts, Duration(left)+" left")
-	}
-	return parts
-}
-
-// left is the remaining time at a speed in bytes a second, in whole seconds; 0
-// where it cannot be told.
-func (t *task) left(speed float64) time.Duration {
-	seconds := math.Ceil(float64(t.total-t.done) / speed)
-	if speed < 1 || seconds <= 0 || seconds > 24*3600 {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
 }
 
 func dropletCount(server *line) string {

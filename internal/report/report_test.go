@@ -3,10 +3,13 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/versatus/snowdrop/internal/event"
 )
@@ -96,6 +99,7 @@ func TestFrame(t *testing.T) {
 		{"upload-ascii", goodRun(), 17 * time.Second, look{width: 100, height: 30}},
 		{"upload-narrow", goodRun(), 17 * time.Second, look{width: 50, height: 30, unicode: true}},
 		{"upload-tiny", goodRun(), 17 * time.Second, look{width: 20, height: 30, unicode: true}},
+		{"import", goodRun(), 24 * time.Second, look{width: 100, height: 30, unicode: true}},
 		{"droplets", goodRun(), 85 * time.Second, look{width: 100, height: 30, unicode: true}},
 		{"droplets-low", goodRun(), 85 * time.Second, look{width: 100, height: 5, unicode: true}},
 		{"end", goodRun(), 101 * time.Second, look{width: 100, height: 30, unicode: true}},
@@ -131,6 +135,45 @@ func TestFrameNeverExceedsTheTerminal(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+type summary []error
+
+func (summary) Error() string     { return "2 of 3 servers did not get the release" }
+func (s summary) Unwrap() []error { return s }
+
+func TestAFailureIsToldOnce(t *testing.T) {
+	t.Parallel()
+	web, db, prune := errors.New("verify web: no answer"), errors.New("build db: no disk"), errors.New("prune: no access")
+	for name, tt := range map[string]struct {
+		run  error
+		want []string
+	}{
+		"the run sums up its servers":  {summary{web, db}, []string{web.Error(), db.Error()}},
+		"the run joins its servers":    {errors.Join(web, db), []string{web.Error(), db.Error()}},
+		"the run has more to say":      {prune, []string{web.Error(), db.Error(), prune.Error()}},
+		"the run sums up and has more": {summary{web, prune}, []string{web.Error(), db.Error(), summary{}.Error()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newState()
+			for _, e := range []event.Event{
+				event.StepFinished{Subject: on("web", "web-1"), Step: "verify", Err: errors.New("no answer")},
+				event.ServerFinished{Subject: on("web"), Outcome: event.Failed, Err: web},
+				event.ServerFinished{Subject: on("db"), Outcome: event.Failed, Err: db},
+				event.RunFinished{Err: tt.run},
+			} {
+				s.apply(e, began())
+			}
+			var got []string
+			for _, f := range failures(s) {
+				got = append(got, f.err.Error())
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
 
