@@ -14,6 +14,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
 )
 
 // probeTimeout bounds one try of a check from outside; commandTimeout one of a
@@ -35,29 +36,62 @@ type probe struct {
 func (v *verification) probe(ctx context.Context) (bool, error) {
 	held := true
 	p := poll{clock: v.clock, deadline: v.deadline}
+	var outside []release.Check // they follow those of the look, which may be replaced
+	defer func() { v.evidence.Checks = append(v.evidence.Checks, outside...) }()
 	for _, pr := range v.probes() {
 		v.tell.Phase("%s", pr.name)
-		for {
-			got, ok, final := pr.try(ctx)
-			if ctx.Err() != nil {
-				return false, fmt.Errorf("%s: %w", pr.name, context.Cause(ctx))
-			}
-			more := false
-			if !ok && !final {
-				v.tell.Phase("%s: %s", pr.name, got)
-				var err error
-				if more, err = p.wait(ctx); err != nil {
-					return false, err
-				}
-			}
-			if !more {
-				v.check(pr.name, ok, pr.want, got)
-				held = held && ok
-				break
-			}
+		got, ok, err := v.insist(ctx, &p, pr)
+		if err != nil {
+			return false, err
 		}
+		outside = append(outside, release.Check{Name: pr.name, OK: ok, Want: pr.want, Got: got})
+		held = held && ok
 	}
 	return held, nil
+}
+
+// insist tries one check until it holds, cannot hold any more, or the time is up.
+func (v *verification) insist(ctx context.Context, p *poll, pr probe) (got string, ok bool, err error) {
+	for {
+		got, ok, final := pr.try(ctx)
+		if ctx.Err() != nil {
+			return got, false, fmt.Errorf("%s: %w", pr.name, context.Cause(ctx))
+		}
+		if ok || final {
+			return got, ok, nil
+		}
+		v.tell.Phase("%s: %s", pr.name, got)
+		now, found := v.reconsider(ctx)
+		if found == bad {
+			v.evidence = now
+			return got, false, nil
+		}
+		more, err := p.wait(ctx)
+		if err != nil {
+			return got, false, err
+		}
+		if !more {
+			if found == wait {
+				v.evidence = now
+			}
+			return got, false, nil
+		}
+	}
+}
+
+// reconsider looks at the droplet again while a check from outside does not hold:
+// a unit that was active at first may have crashed since, and then it, not the
+// check, is what a person has to read of. It returns the evidence as it would be.
+func (v *verification) reconsider(ctx context.Context) (release.Evidence, verdict) {
+	before := v.evidence
+	s, err := v.look(ctx, v.request())
+	if err != nil {
+		return before, good // the check itself says more than that
+	}
+	found := v.judge(s, true)
+	now := v.evidence
+	v.evidence = before
+	return now, found
 }
 
 func (v *verification) probes() []probe {

@@ -378,6 +378,40 @@ func TestChecksFromOutside(t *testing.T) {
 	}
 }
 
+func TestUnitThatCrashesWhileACheckFromOutsideFailsIsTheEvidence(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		unit release.Unit
+		took time.Duration // at most
+	}{
+		"failed":     {failedUnit("nginx.service"), 10 * time.Second},
+		"activating": {release.Unit{Name: "nginx.service", Active: "activating", Sub: "auto-restart", Journal: []string{"cannot bind"}}, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			looks := 0
+			d := newDroplet(t, func(time.Duration) systemd.State {
+				if looks++; looks == 1 {
+					return healthy() // between two crashes
+				}
+				return with(func(s *systemd.State) { s.Units = []release.Unit{test.unit} })
+			})
+			got, err := d.verify(t, func(in *verify.In) {
+				in.Verify.TCP = []int{1}
+				in.Verify.HTTP = []fleet.HTTPCheck{{URL: "http://{{.IPv4}}:1/"}}
+			})
+			if err == nil || got.Took > test.took {
+				t.Fatalf("after %s: %v", got.Took, err)
+			}
+			for _, part := range append(test.unit.Journal, "unit nginx.service: "+test.unit.Active, "tcp 1: ", "http http://") {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error lacks %q:\n%v", part, err)
+				}
+			}
+		})
+	}
+}
+
 func TestOldHostKeyDoesNotUseUpTheNewSet(t *testing.T) {
 	t.Parallel()
 	after := sshtest.NewKey(t)
