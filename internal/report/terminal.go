@@ -177,14 +177,28 @@ func equal(a, b []string) bool {
 	return true
 }
 
+// warning is wrapped at words: a person reads it, and it may be long.
 func (t *Terminal) warning(e event.Warning) []string {
 	l := t.opts.look()
+	name := about(e.Subject, e.Step)
 	lines := cleanLines(e.Text)
-	first := l.dye(warn, l.symbols().warn) + " " + l.dye(dim, about(e.Subject, e.Step)) + " " + lines[0]
-	for i, line := range lines[1:] {
-		lines[i+1] = indented(line)
+	var out []string
+	for i, line := range lines {
+		if i > 0 {
+			out = append(out, indented(line))
+			continue
+		}
+		wrapped := []string{name + " " + line}
+		if l.width > 0 {
+			wrapped = wrap(wrapped[0], l.width-2)
+		}
+		if rest, ok := strings.CutPrefix(wrapped[0], name); ok {
+			wrapped[0] = l.dye(dim, name) + rest
+		}
+		out = append(out, l.dye(warn, l.symbols().warn)+" "+wrapped[0])
+		out = append(out, wrapped[1:]...)
 	}
-	return append([]string{first}, lines[1:]...)
+	return out
 }
 
 func (t *Terminal) logged(e event.Log) string {

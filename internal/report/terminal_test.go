@@ -243,6 +243,21 @@ func TestTerminalShowsLogLinesAboveTheViewWhenVerbose(t *testing.T) {
 	})
 }
 
+func TestTerminalWrapsALongWarningAtWords(t *testing.T) {
+	t.Parallel()
+	onStage(t, 50, false, func(t *testing.T, s *stage) {
+		s.Emit(event.Warning{Subject: on("web", "web-1"), Step: "plan", Text: "has never run a custom image, it runs a base image; rebuild one such droplet alone first"})
+		s.tick()
+		want := `! web/web-1 plan has never run a custom image, it
+  runs a base image; rebuild one such droplet
+  alone first
+`
+		if diff := cmp.Diff(want, s.screen.text()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
 func TestTerminalWritesNothingWhileNothingChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
