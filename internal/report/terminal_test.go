@@ -244,7 +244,6 @@ func TestTerminalShowsLogLinesAboveTheViewWhenVerbose(t *testing.T) {
 }
 
 func TestTerminalWrapsALongWarningAtWords(t *testing.T) {
-	t.Parallel()
 	onStage(t, 50, false, func(t *testing.T, s *stage) {
 		s.Emit(event.Warning{Subject: on("web", "web-1"), Step: "plan", Text: "has never run a custom image, it runs a base image; rebuild one such droplet alone first"})
 		s.tick()
