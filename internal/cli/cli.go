@@ -37,7 +37,12 @@ type IO struct {
 func Run(ctx context.Context, args []string, stdio IO) int {
 	root := newRoot(stdio) //nolint:contextcheck // the commands get the context from cobra
 	root.SetArgs(args)
+	begun := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
 	err := root.ExecuteContext(ctx)
+	if err != nil && !begun {
+		err = usageError{err} // no such command, or not such arguments
+	}
 	if err != nil {
 		explain(stdio, err)
 	}
