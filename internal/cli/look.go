@@ -9,6 +9,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/internal/report"
 )
 
@@ -100,8 +101,8 @@ func (a *app) printStatus(status []deploy.ServerStatus, now time.Time) {
 		if s.Fault != "" {
 			_, _ = fmt.Fprintf(a.io.Out, "\n%s: %s\n", s.Name, s.Fault)
 		}
-		if s.Record != nil && s.Record.Failure != "" {
-			_, _ = fmt.Fprintf(a.io.Out, "\n%s: the last release ended as %s: %s\n", s.Name, s.Record.Outcome, s.Record.Failure)
+		if text := unfinished(s.Record); text != "" {
+			_, _ = fmt.Fprintf(a.io.Out, "\n%s: %s\n", s.Name, text)
 		}
 		for _, d := range s.Droplets {
 			if d.Drift != "" {
@@ -111,6 +112,19 @@ func (a *app) printStatus(status []deploy.ServerStatus, now time.Time) {
 	}
 }
 
+// unfinished says of a record how its release ended, if not well.
+func unfinished(rec *release.Record) string {
+	switch {
+	case rec == nil:
+		return ""
+	case rec.Outcome == release.Pending:
+		return "the last run was cut off; the next deploy goes on where it stopped. " + rec.Failure
+	case rec.Failure != "":
+		return fmt.Sprintf("the last release ended as %s: %s", rec.Outcome, rec.Failure)
+	}
+	return ""
+}
+
 func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 	state, revision, image := "not released", "", ""
 	if r := s.Record; r != nil {
@@ -118,14 +132,14 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 	}
 	next := ""
 	if !s.Next.IsZero() {
-		next = s.Next.Format("Mon 2 Jan 15:04")
+		next = s.Next.Format("Mon 2 Jan 15:04 MST")
 	}
 	if len(s.Droplets) == 0 {
 		return [][]string{{s.Name, state, revision, image, "", "", "", "", next}}
 	}
 	var rows [][]string
 	for i, d := range s.Droplets {
-		row := []string{"", "", "", "", d.Name, d.IPv4, verifiedWords(d, now), volumeWords(d), ""}
+		row := []string{"", "", "", "", d.Name, d.IPv4, verifiedWords(d, s.Record != nil, now), volumeWords(d), ""}
 		if i == 0 {
 			row[0], row[1], row[2], row[3], row[8] = s.Name, state, revision, image, next
 		}
@@ -134,8 +148,10 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 	return rows
 }
 
-func verifiedWords(d deploy.DropletStatus, now time.Time) string {
+func verifiedWords(d deploy.DropletStatus, released bool, now time.Time) string {
 	switch {
+	case !released:
+		return "never"
 	case d.Drift != "":
 		return "drift"
 	case d.VerifiedAt.IsZero():

@@ -23,6 +23,7 @@ func (d *Deployer) PlanVerify(ctx context.Context, req Request) (*Plan, error) {
 		if err != nil {
 			return ServerPlan{}, err
 		}
+		p.lookOnly = true
 		one.Revision, one.RevisionTime = rec.Revision, rec.RevisionTime
 		for i := range one.Todo {
 			one.Todo[i] = VerifyOnly

@@ -119,9 +119,9 @@ func (d *Deployer) prune(ctx context.Context, s *serverRun) error {
 	}
 	in := prune.In{
 		Server: s.name(), Keep: s.plan.Server.Keep, KeepObjects: d.Fleet.Space.KeepObjects,
-		Images: images, Droplets: droplets, Record: s.record.snapshot(),
+		Images: images, Droplets: droplets, Record: s.recorded(),
 	}
 	out, err := steps.Do(ctx, s.run.steps, s.subject(), prune.Step{Space: d.Space, Ocean: d.Ocean}, in)
-	s.pruned = len(out.Deleted) + len(out.DeletedObjects) + len(out.AbortedUploads)
+	s.pruned = out
 	return err //nolint:wrapcheck // Do has said which step on what
 }

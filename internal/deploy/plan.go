@@ -39,7 +39,9 @@ type Plan struct {
 	Revision     string
 	RevisionTime time.Time
 	Servers      []ServerPlan
-	world        world
+	// lookOnly says that nothing will be written to the droplets.
+	lookOnly bool
+	world    world
 }
 
 // ServerPlan is one server's part of a Plan.
@@ -244,7 +246,7 @@ func todo(rec *release.Record, d ocean.Droplet, want *ocean.Image) Todo {
 func (d *Deployer) preflight(p *Plan) []error {
 	var faults []error
 	for _, s := range p.Servers {
-		if len(s.Pending()) > 0 {
+		if len(s.Pending()) > 0 && !p.lookOnly {
 			faults = append(faults, provision.Check(s.Server.Name, s.Server.Files, d.Getenv))
 		}
 		faults = append(faults, d.superseded(p, s))

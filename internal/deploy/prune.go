@@ -25,9 +25,6 @@ func (d *Deployer) Prune(ctx context.Context, plan *Plan) (*Result, error) {
 	for _, server := range plan.Servers {
 		wait.Go(func() {
 			run.server(ctx, server, func(s *serverRun) error {
-				if s.plan.Record != nil {
-					s.record = d.keep(s.plan.Record)
-				}
 				if err := d.prune(ctx, s); err != nil {
 					return fmt.Errorf("prune server %s: %w", s.name(), err)
 				}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/steps/prune"
 )
 
 // Result says what state everything was left in.
@@ -23,6 +24,8 @@ type ServerResult struct {
 	Took     time.Duration
 	Image    ocean.Image
 	Droplets []DropletResult
+	// Pruned is what was deleted, or in a dry run would be, and why the rest stays.
+	Pruned prune.Out
 	// Err is nil unless Outcome is Failed, RolledBack or Cancelled.
 	Err error
 }

@@ -8,8 +8,10 @@ import (
 
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/steps"
 	"github.com/versatus/snowdrop/steps/build"
+	"github.com/versatus/snowdrop/steps/prune"
 	"github.com/versatus/snowdrop/steps/upload"
 )
 
@@ -83,7 +85,7 @@ type serverRun struct {
 	image    ocean.Image
 	record   *keeper
 	results  []result
-	pruned   int // how many images and objects were, or in a dry run would be, deleted
+	pruned   prune.Out
 
 	mu     sync.Mutex
 	stages map[int]stage // by droplet id
@@ -123,12 +125,25 @@ func (s *serverRun) warn(format string, args ...any) {
 
 func (s *serverRun) dryRun() bool { return s.run.steps.DryRun }
 
+// recorded is the record as it is now; nil for a server without one.
+func (s *serverRun) recorded() *release.Record {
+	if s.record == nil {
+		return s.plan.Record
+	}
+	return s.record.snapshot()
+}
+
+// deletes says whether pruning found anything to delete.
+func deletes(out prune.Out) bool {
+	return len(out.Deleted)+len(out.DeletedObjects)+len(out.AbortedUploads) > 0
+}
+
 // address is the droplet's address that SSH uses.
 func (s *serverRun) address(d ocean.Droplet) string { return addressOf(s.plan.Server, d) }
 
 // result says how the server and each of its droplets ended.
 func (s *serverRun) result(ctx context.Context, err error) ServerResult {
-	out := ServerResult{Server: s.name(), Image: s.image, Err: err}
+	out := ServerResult{Server: s.name(), Image: s.image, Pruned: s.pruned, Err: err}
 	touched := map[int]result{}
 	for _, r := range s.results {
 		touched[r.droplet.ID] = r
@@ -139,6 +154,7 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 		switch {
 		case ok:
 			one.Outcome, one.Err = r.outcome, r.err
+		case s.run.verb == verbBuild: // it touches no droplet
 		case s.dryRun() && s.plan.Todo[i] != Nothing:
 			one.Outcome = event.WouldDo
 		case s.plan.Todo[i] == Nothing:
@@ -153,7 +169,9 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 
 func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletResult) event.Outcome {
 	switch {
-	case err == nil && s.pruned > 0 && s.run.verb == verbPrune:
+	case err == nil && s.run.verb == verbPrune && deletes(s.pruned) && s.dryRun():
+		return event.WouldDo
+	case err == nil && s.run.verb == verbPrune && deletes(s.pruned):
 		return event.Pruned
 	case err == nil && len(s.plan.Pending()) == 0:
 		return event.Unchanged

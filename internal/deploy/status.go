@@ -56,7 +56,7 @@ func (d *Deployer) status(now world, s fleet.Server) ServerStatus {
 	out := ServerStatus{Server: s, Name: s.Name, Record: now.records[s.Name]}
 	if s.Cycle != "" {
 		// Loading has checked the cycle and its schedule.
-		out.Next, _ = d.Fleet.Cycles[s.Cycle].Next(d.Clock.Now())
+		out.Next, _ = d.Fleet.Cycles[s.Cycle].Next(d.Clock.Now().UTC())
 	}
 	for _, image := range now.images {
 		if image.Ours(s.Name) {

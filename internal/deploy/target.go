@@ -19,12 +19,16 @@ func (s *serverRun) target(droplet ocean.Droplet) remote.Target {
 // the record tells of did happen.
 func targetOf(server fleet.Server, droplet ocean.Droplet, known release.Droplet) remote.Target {
 	ssh := server.SSH
+	keys := slices.Concat(ssh.HostKeys, known.HostKeys)
+	if ssh.HostKeyPolicy == fleet.Strict {
+		keys = ssh.HostKeys // what was recorded before a key was pinned does not count
+	}
 	return remote.Target{
 		Name: droplet.Name, Address: addressOf(server, droplet), Port: ssh.Port, User: ssh.User,
 		Identity: ssh.Identity, Jump: ssh.Jump,
 		Keys: remote.HostKeys{
 			Policy:       ssh.HostKeyPolicy,
-			Known:        slices.Concat(ssh.HostKeys, known.HostKeys),
+			Known:        keys,
 			Authorities:  ssh.CertificateAuthorities,
 			AcceptNewSet: wasRebuilt(droplet, known),
 		},

@@ -27,7 +27,7 @@ func (c *Client) WaitForImage(ctx context.Context, id int, timeout time.Duration
 		timeout = defaultImageTimeout
 	}
 	one := newWaiter(fmt.Sprintf("custom image %d", id), timeout,
-		"DigitalOcean goes on with the import; run the same command again to continue with it, or allow more time (space.import-timeout)")
+		"DigitalOcean may still finish the import; run the same command again to go on with it, or allow more time (space.import-timeout)")
 	one.imageID = id
 	one.judge = func(s sight) (bool, error) { return s.image.Available(), imageFailure(*s.image) }
 	seen, err := c.watcher.await(ctx, one, phase)
