@@ -99,13 +99,20 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 // shownError is an error that a report has already shown in full.
-type shownError struct{ error }
+type shownError struct {
+	error
+	// json says that it was shown to a program: a person wants to see it too.
+	json bool
+}
 
 func (e shownError) Unwrap() error { return e.error }
 
-// explain writes an error for a person; one that the report has shown in full
-// gets a single line.
+// explain writes an error for a person, unless the report has shown it already.
 func explain(stdio IO, err error) {
+	var shown shownError
+	if errors.As(err, &shown) && !shown.json {
+		return
+	}
 	text := connect.Secrets(stdio.Getenv).String(err.Error())
 	_, _ = fmt.Fprintf(stdio.Err, "snowdrop: %s\n", text)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/report"
 )
 
 func (a *app) deployCommand() *cobra.Command {
@@ -53,7 +54,7 @@ func (a *app) buildCommand() *cobra.Command {
 					return err //nolint:wrapcheck // the use case says what it did
 				}
 				_, err = s.deployer.Build(c.Context(), plan)
-				return shown(err)
+				return a.shown(err)
 			})
 		},
 	}
@@ -132,14 +133,39 @@ make. --dry-run says what would go, and why the rest stays.`,
 				if err := s.confirm(c.Context(), &f, question); err != nil {
 					return err
 				}
-				_, err = s.deployer.Prune(c.Context(), plan)
-				return shown(err)
+				result, err := s.deployer.Prune(c.Context(), plan)
+				if !a.json {
+					s.report.Close() // the table comes below what it tells
+					a.printPruned(result)
+				}
+				return a.shown(err)
 			})
 		},
 	}
 	f.addRun(a, c)
 	f.addYes(c)
 	return c
+}
+
+// printPruned says of every image what became of it, and why.
+func (a *app) printPruned(result *deploy.Result) {
+	o, _ := a.options()
+	var rows [][]string
+	for _, s := range result.Servers {
+		for _, i := range s.Pruned.Deleted {
+			rows = append(rows, []string{s.Server, i.Image.Name, "delete", i.Reason})
+		}
+		for _, i := range s.Pruned.Kept {
+			rows = append(rows, []string{s.Server, i.Image.Name, "keep", i.Reason})
+		}
+		for _, i := range s.Pruned.DeletedObjects {
+			rows = append(rows, []string{s.Server, i.Key, "delete", i.Reason})
+		}
+	}
+	if len(rows) > 0 {
+		_, _ = fmt.Fprintln(a.io.Out)
+		report.Table(a.io.Out, []string{"SERVER", "IMAGE OR OBJECT", "WHAT", "WHY"}, rows, o)
+	}
 }
 
 // needServers demands that servers are named: what the command does to all of a
@@ -177,16 +203,16 @@ func (a *app) plannedRun(ctx context.Context, f *runFlags, args []string, plan f
 				return err
 			}
 		}
-		return shown(do(ctx, s.deployer, p))
+		return a.shown(do(ctx, s.deployer, p))
 	})
 }
 
 // shown marks an error that the report has told in full.
-func shown(err error) error {
+func (a *app) shown(err error) error {
 	if err == nil {
 		return nil
 	}
-	return shownError{err}
+	return shownError{err, a.json}
 }
 
 // wipeQuestion says what a rebuild destroys and what survives.

@@ -7,6 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/versatus/snowdrop/internal/connect"
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/report"
 )
@@ -21,17 +24,19 @@ the droplets, and whether each of them answers over SSH with the host key that i
 expected. Changes nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.run(runFlags{}, nil, func(s *session) error {
-				findings := s.examine(c.Context())
-				if a.json {
-					if err := a.printJSON(findings); err != nil {
-						return err
-					}
-				} else {
-					a.printFindings(findings)
+			f, err := fleet.Load(a.config)
+			if err != nil {
+				return usageError{err}
+			}
+			findings := a.examine(c.Context(), f)
+			if a.json {
+				if err := a.printJSON(findings); err != nil {
+					return err
 				}
-				return findings.err()
-			})
+			} else {
+				a.printFindings(findings)
+			}
+			return findings.err()
 		},
 	}
 	a.addJSON(c, "print the findings as JSON")
@@ -76,21 +81,28 @@ func (f *findings) add(check, text string, err error) {
 }
 
 // examine looks at everything, whatever it finds on the way.
-func (s *session) examine(ctx context.Context) findings {
+func (a *app) examine(ctx context.Context, fl *fleet.Fleet) findings {
 	var f findings
-	f.add("fleet file", fmt.Sprintf("%s, %d server(s)", s.fleet.Path, len(s.fleet.Servers)), nil)
-	version, err := s.outside.Nix.Version(ctx)
+	f.add("fleet file", fmt.Sprintf("%s, %d server(s)", fl.Path, len(fl.Servers)), nil)
+	version, err := connect.Nix(fl, "").Version(ctx)
 	f.add("nix", version, err)
-	account, err := s.outside.Ocean.Account(ctx)
+	options := connect.Options{Getenv: a.io.Getenv, Sink: event.Discard()}
+	outside, err := connect.Connect(fl, options)
+	if err != nil {
+		f.add("credentials", "", err)
+		return f
+	}
+	defer func() { _ = outside.SSH.Close() }() // nothing is under way any more
+	account, err := outside.Ocean.Account(ctx)
 	f.add("DigitalOcean", fmt.Sprintf("%s, account %s", account.Email, account.Status), err)
 	if err == nil {
-		for _, r := range s.outside.Ocean.Probe(ctx) {
+		for _, r := range outside.Ocean.Probe(ctx) {
 			f = append(f, scopeFinding(r))
 		}
 	}
-	f.add("Space", s.fleet.Space.Bucket+" can be read and written", s.outside.Space.Check(ctx))
-	for _, one := range s.deployer.Reach(ctx) {
-		f.add("ssh "+one.Server+"/"+one.Droplet, one.Text, one.Err)
+	f.add("Space", fl.Space.Bucket+" can be read and written", outside.Space.Check(ctx))
+	for _, one := range outside.Deployer(fl, options).Examine(ctx) {
+		f.add(one.What, one.Text, one.Err)
 	}
 	return f
 }

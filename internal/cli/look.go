@@ -26,7 +26,7 @@ func (a *app) verifyCommand() *cobra.Command {
 					return err //nolint:wrapcheck // the use case says what it did
 				}
 				_, err = s.deployer.Verify(c.Context(), plan)
-				return shown(err)
+				return a.shown(err)
 			})
 		},
 	}

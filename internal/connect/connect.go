@@ -62,6 +62,7 @@ type Outside struct {
 // everything that is missing, with the name of the variable to set.
 func Connect(f *fleet.Fleet, o Options) (*Outside, error) {
 	out := &Outside{Redact: Secrets(o.Getenv), Clock: ocean.RealClock()}
+	out.Redact.Add(fileSecrets(f, o.Getenv)...)
 	var faults []error
 	var err error
 	if out.Ocean, err = Ocean(o.Getenv); err != nil {
@@ -85,6 +86,7 @@ func (o *Outside) Deployer(f *fleet.Fleet, opt Options) *deploy.Deployer {
 	config := deploy.Config{
 		Fleet: f, Nix: o.Nix, Space: o.Space, Ocean: o.Ocean, SSH: o.SSH,
 		Sink: o.Redact.Sink(opt.Sink), Clock: o.Clock, Getenv: opt.Getenv, RunURL: opt.RunURL,
+		Redact: o.Redact.String,
 	}
 	if opt.Nix != nil {
 		config.Nix = opt.Nix
@@ -167,6 +169,23 @@ func Secrets(getenv func(string) string) *redact.Redactor {
 		r.Add(getenv(name))
 	}
 	return r
+}
+
+// fileSecrets are the contents of servers' files that come from the environment,
+// and the keys that name one.
+func fileSecrets(f *fleet.Fleet, getenv func(string) string) []string {
+	var secrets []string
+	for _, s := range f.Servers {
+		for _, file := range s.Files {
+			if file.From.Env != "" {
+				secrets = append(secrets, getenv(file.From.Env))
+			}
+		}
+		if id := s.SSH.Identity; id != nil && id.Env != "" {
+			secrets = append(secrets, getenv(id.Env))
+		}
+	}
+	return secrets
 }
 
 // Version is the version that the binary was built as: a tag, a commit, or

@@ -59,6 +59,8 @@ type Config struct {
 	SSH   verify.Dialer
 	Sink  event.Sink
 	Clock Clock
+	// Redact takes secrets out of what goes into a record; nil leaves it as it is.
+	Redact func(string) string
 	// Getenv reads the secrets that the fleet's files come from.
 	Getenv func(string) string
 	// RunURL is where the run can be watched; it goes into the records.
@@ -73,6 +75,9 @@ type Deployer struct {
 
 // New makes a Deployer.
 func New(c Config) *Deployer {
+	if c.Redact == nil {
+		c.Redact = func(s string) string { return s }
+	}
 	return &Deployer{Config: c, records: release.NewStore(objects{c.Space})}
 }
 

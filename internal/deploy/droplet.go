@@ -110,7 +110,7 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 	})
 	s.record.note(func(rec *release.Record) {
 		e := entry(rec, droplet.ID, droplet.Name)
-		e.Evidence, e.BootID, e.Address = &evidence, evidence.BootID, s.address(droplet)
+		e.Evidence, e.BootID, e.Address = evidence.Clone(), evidence.BootID, s.address(droplet)
 		if err == nil {
 			e.VerifiedAt = evidence.At
 		}

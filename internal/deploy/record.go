@@ -19,19 +19,23 @@ const saveTimeout = 3 * time.Second
 // it is written to the Space before each rebuild and after each batch, so that a
 // run that is cut off anywhere leaves behind what it knew.
 type keeper struct {
-	store *release.Store
-	mu    sync.Mutex
-	rec   *release.Record
+	store  *release.Store
+	redact func(string) string
+	mu     sync.Mutex
+	rec    *release.Record
 }
 
 // keep makes a keeper of a record.
-func (d *Deployer) keep(rec *release.Record) *keeper { return &keeper{store: d.records, rec: rec} }
+func (d *Deployer) keep(rec *release.Record) *keeper {
+	return &keeper{store: d.records, redact: d.Redact, rec: rec}
+}
 
 // update changes the record and writes it, even if ctx is already cancelled.
 func (k *keeper) update(ctx context.Context, change func(*release.Record)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	change(k.rec)
+	clean(k.rec, k.redact)
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
@@ -65,6 +69,26 @@ func (k *keeper) snapshot() *release.Record {
 	rec := *k.rec
 	rec.Droplets = slices.Clone(rec.Droplets)
 	return &rec
+}
+
+// clean takes secrets out of the texts of a record that come from outside: what
+// an error said, what a check saw, what stood in a journal.
+func clean(rec *release.Record, redact func(string) string) {
+	rec.Failure = redact(rec.Failure)
+	for _, d := range rec.Droplets {
+		if d.Evidence == nil {
+			continue
+		}
+		for i := range d.Evidence.Checks {
+			c := &d.Evidence.Checks[i]
+			c.Name, c.Want, c.Got = redact(c.Name), redact(c.Want), redact(c.Got)
+		}
+		for _, unit := range d.Evidence.Failed {
+			for i := range unit.Journal {
+				unit.Journal[i] = redact(unit.Journal[i])
+			}
+		}
+	}
 }
 
 // entry returns the record's entry for a droplet, made if need be.

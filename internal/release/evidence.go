@@ -1,6 +1,9 @@
 package release
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Evidence is what a verification saw. It is verified only if no check failed.
 type Evidence struct {
@@ -39,6 +42,16 @@ type Unit struct {
 	Restarts   int      `json:"restarts,omitempty"` // NRestarts
 	Allowed    bool     `json:"allowed,omitempty"`  // named in allow-failed
 	Journal    []string `json:"journal,omitempty"`  // the last lines
+}
+
+// Clone returns a copy that shares nothing with e.
+func (e *Evidence) Clone() *Evidence {
+	c := *e
+	c.Checks, c.Failed, c.HostKeys = slices.Clone(e.Checks), slices.Clone(e.Failed), slices.Clone(e.HostKeys)
+	for i := range c.Failed {
+		c.Failed[i].Journal = slices.Clone(c.Failed[i].Journal)
+	}
+	return &c
 }
 
 // OK says whether every check held.

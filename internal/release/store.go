@@ -126,5 +126,8 @@ func Begin(server string, former *Record, next Release, now time.Time) *Record {
 	if verified && former.CustomImage.ID != next.CustomImage.ID {
 		rec.Previous = new(former.Release)
 	}
+	if rec.Previous != nil && rec.Previous.CustomImage.ID == next.CustomImage.ID {
+		rec.Previous = nil // nothing is the way back from itself
+	}
 	return rec
 }

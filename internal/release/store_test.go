@@ -140,6 +140,7 @@ func TestWayBackIsTheLastVerifiedRelease(t *testing.T) {
 		"verified release":                         {&Record{Release: one, Outcome: Verified}, two, &one},
 		"release that droplets went back to":       {&Record{Release: one, Outcome: RolledBack, Attempted: &two}, three, &one},
 		"failed release is skipped":                {&Record{Release: two, Previous: &one, Outcome: Failed}, three, &one},
+		"back from a failed release there is none": {&Record{Release: two, Previous: &one, Outcome: Failed}, one, nil},
 		"run that was cut off is skipped":          {&Record{Release: two, Previous: &one, Outcome: Pending}, three, &one},
 		"same image again keeps the one before it": {&Record{Release: two, Previous: &one, Outcome: Verified}, two, &one},
 	} {

@@ -71,7 +71,7 @@ func tally(s *state) string {
 		counts[ending(server)]++
 	}
 	if n := counts[event.Unchanged]; n > 0 && n == len(s.servers) && s.end.Err == nil {
-		return fmt.Sprintf("nothing to do, %s as it should be", be(n))
+		return "nothing to do, " + be(n)
 	}
 	var parts []string
 	for _, o := range order {
@@ -89,9 +89,9 @@ func tally(s *state) string {
 
 func be(servers int) string {
 	if servers == 1 {
-		return "1 server is"
+		return "1 server is as it should be"
 	}
-	return fmt.Sprintf("%d servers are", servers)
+	return fmt.Sprintf("%d servers are as they should be", servers)
 }
 
 // ending is a server's outcome; a run that broke off leaves some without.
