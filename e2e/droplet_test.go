@@ -20,7 +20,7 @@ func (w *world) look(ctx context.Context, t *testing.T) map[string]seen {
 	t.Helper()
 	all := map[string]seen{}
 	for _, name := range droplets() {
-		out, key := w.on(ctx, t, name, "cat /proc/sys/kernel/random/boot_id; readlink -f /run/current-system || echo none")
+		out, key := w.on(ctx, t, name, "cat /proc/sys/kernel/random/boot_id; readlink -e /run/current-system || echo none")
 		boot, system, _ := strings.Cut(out, "\n")
 		all[name] = seen{boot, system, key}
 	}

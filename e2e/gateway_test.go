@@ -30,7 +30,9 @@ const (
 // gateway is an S3 server that checks every signature: versitygw on a directory.
 type gateway struct {
 	address string
-	s3      *minio.Client
+	// dir holds the objects as files, below the bucket's name.
+	dir string
+	s3  *minio.Client
 }
 
 func startGateway(ctx context.Context, t *testing.T, dir string) *gateway {
@@ -39,7 +41,7 @@ func startGateway(ctx context.Context, t *testing.T, dir string) *gateway {
 	for _, d := range []string{objects, meta} {
 		check(t, os.MkdirAll(d, 0o700))
 	}
-	g := &gateway{address: freeAddress(ctx, t)}
+	g := &gateway{address: freeAddress(ctx, t), dir: objects}
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, setting(envGateway, defaultGateway), "--quiet", "--port", g.address, "--region", region,
 		"posix", "--sidecar", meta, objects)

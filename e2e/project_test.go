@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,6 +54,8 @@ type project struct {
 	// original is release.nix as the flake brings it.
 	original string
 	commits  time.Time
+	// revisions are those that were released, the oldest first.
+	revisions []string
 }
 
 func newProject(ctx context.Context, t *testing.T, dir string) *project {
@@ -87,7 +91,43 @@ func (p *project) release(ctx context.Context, t *testing.T, n int, changes ...s
 	at := p.commits.Format(time.RFC3339)
 	p.git(ctx, t, "add", "--all")
 	output(ctx, t, p.dir, "env", "GIT_COMMITTER_DATE="+at, "GIT_AUTHOR_DATE="+at, "git", "commit", "-q", "-m", fmt.Sprintf("Release %d", n))
-	return p.git(ctx, t, "rev-parse", "HEAD")
+	revision := p.git(ctx, t, "rev-parse", "HEAD")
+	p.revisions = append(p.revisions, revision)
+	return revision
+}
+
+// forget removes the images of all releases from the Nix store: each run makes
+// hundreds of megabytes that no other run uses.
+func (p *project) forget(t *testing.T) {
+	t.Helper()
+	var paths []string
+	for _, revision := range p.revisions {
+		cmd := nix(t, "eval", "--json", fmt.Sprintf("git+file://%s?rev=%s#packages.x86_64-linux", p.dir, revision),
+			"--apply", "builtins.mapAttrs (_: image: image.outPath)")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("find the images of %s: %v", revision, err)
+			continue
+		}
+		var images map[string]string
+		check(t, json.Unmarshal(out, &images))
+		for _, path := range images {
+			if _, err := os.Stat(path); err == nil {
+				paths = append(paths, path)
+			}
+		}
+	}
+	if out, err := nix(t, append([]string{"store", "delete"}, paths...)...).CombinedOutput(); err != nil {
+		t.Errorf("remove the images from the Nix store: %v\n%s", err, out)
+	}
+}
+
+// nix is the program with the same settings as in the fleet file. It is for
+// cleaning up, so it does not end with the test.
+func nix(t *testing.T, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "nix", args...)
+	cmd.Env = append(os.Environ(), "NIX_CONFIG=extra-experimental-features = nix-command flakes\nsandbox = false\nbuild-users-group =\nsubstituters =\n")
+	return cmd
 }
 
 func (p *project) replace(t *testing.T, text, before, after string) string {

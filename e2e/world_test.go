@@ -27,6 +27,8 @@ type world struct {
 	lab     *lab.Lab
 	env     []string
 	ssh     *remote.Dialer
+	// first and second are the custom images that a release made, by name.
+	first, second []string
 }
 
 // droplets are those of the account, in the order of the fleet file.
@@ -51,6 +53,7 @@ func newWorld(ctx context.Context, t *testing.T) *world {
 	}
 	w.program = buildProgram(ctx, t, dir)
 	w.project = newProject(ctx, t, filepath.Join(dir, "project"))
+	t.Cleanup(func() { w.project.forget(t) })
 	w.gateway = startGateway(ctx, t, filepath.Join(dir, "space"))
 	w.spy = startSpy(ctx, t, w.gateway.address)
 	w.startLab(ctx, t)
