@@ -26,24 +26,25 @@ func (d *Deployer) PlanRebuild(ctx context.Context, req Request, imageID int) (*
 			if err != nil {
 				return ServerPlan{}, err
 			}
-			return p.again(s, r)
+			return p.again(s, r, true)
 		}
 		if rec == nil {
 			return ServerPlan{}, fmt.Errorf("server %s was never released, so there is no image to rebuild it with: run `snowdrop deploy --server %s`", s.Name, s.Name)
 		}
-		return p.again(s, rec.Release)
+		return p.again(s, rec.Release, true)
 	})
 }
 
 // PlanRollback plans to put the release before the recorded one on a server's
-// droplets.
+// droplets. Those that run it already, verified, are left alone: after a release
+// that stopped half way only the others have to go back.
 func (d *Deployer) PlanRollback(ctx context.Context, req Request) (*Plan, error) {
 	return d.planAgain(ctx, req, func(p *Plan, s fleet.Server) (ServerPlan, error) {
 		rec := p.world.records[s.Name]
 		if rec == nil || rec.Previous == nil {
 			return ServerPlan{}, fmt.Errorf("server %s: %w: no earlier verified release is recorded", s.Name, errNoWayBack)
 		}
-		return p.again(s, *rec.Previous)
+		return p.again(s, *rec.Previous, false)
 	})
 }
 
@@ -88,8 +89,9 @@ func (p planningAgain) Run(ctx context.Context, tell event.Teller, req Request) 
 	return plan, errors.Join(faults...)
 }
 
-// again plans to rebuild all droplets of a server with an earlier release.
-func (p *Plan) again(s fleet.Server, r release.Release) (ServerPlan, error) {
+// again plans to bring the droplets of a server to an earlier release; those that
+// run it are rebuilt too if all is set.
+func (p *Plan) again(s fleet.Server, r release.Release, all bool) (ServerPlan, error) {
 	at := slices.IndexFunc(p.world.images, func(i ocean.Image) bool { return i.ID == r.CustomImage.ID && i.Available() })
 	if at < 0 {
 		return ServerPlan{}, fmt.Errorf("server %s: custom image %s is gone from the account: deploy a revision that builds it again",
@@ -101,8 +103,11 @@ func (p *Plan) again(s fleet.Server, r release.Release) (ServerPlan, error) {
 	}
 	one.Image = &p.world.images[at]
 	one.Revision, one.RevisionTime = r.Revision, r.RevisionTime
-	for i := range one.Todo {
+	for i, droplet := range one.Droplets {
 		one.Todo[i] = RebuildIt
+		if !all {
+			one.Todo[i] = todo(one.Record, droplet, one.Image)
+		}
 	}
 	return one, nil
 }

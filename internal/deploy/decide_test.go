@@ -122,6 +122,7 @@ func TestDriftIsSaidInASentence(t *testing.T) {
 		"cut off":          {rec(release.Droplet{ID: 1, ImageID: 6, Rebuild: &release.Rebuild{ImageID: 7, StartedAt: at}}), ocean.Droplet{ID: 1, ImageID: 7}, "a rebuild with image 7 was begun 2026-03-02 09:00 UTC and not finished"},
 		"foreign rebuild":  {rec(release.Droplet{ID: 1, ImageID: 7, VerifiedAt: at}), ocean.Droplet{ID: 1, ImageID: 6, ImageName: ocean.ImageName("web", hashB)}, "runs image 1c1yv5m3 (6), the record says image 7"},
 		"still the former": {rec(release.Droplet{ID: 1, ImageID: 6, VerifiedAt: at}), ocean.Droplet{ID: 1, ImageID: 6}, "runs image 6, the release is image 0c1yv5m3 (7)"},
+		"failed later":     {rec(release.Droplet{ID: 1, ImageID: 7, VerifiedAt: at, Evidence: bad()}), ocean.Droplet{ID: 1, ImageID: 7}, "the last verification failed: soak"},
 		"not verified":     {rec(release.Droplet{ID: 1, ImageID: 7}), ocean.Droplet{ID: 1, ImageID: 7}, "not verified"},
 	} {
 		t.Run(name, func(t *testing.T) {

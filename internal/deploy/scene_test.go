@@ -430,6 +430,21 @@ func (s *scene) bootNow(droplet string) systemd.State {
 	return state
 }
 
+// sh runs a command on a droplet.
+func (s *scene) sh(droplet, command string) {
+	s.t.Helper()
+	conn, err := s.dialer.Dial(s.t.Context(), remote.Target{
+		Name: droplet, Address: s.State().Droplet(droplet).IPv4(), Keys: remote.HostKeys{Policy: fleet.AcceptNew},
+	})
+	check(s.t, err)
+	defer func() { _ = conn.Close() }()
+	result, err := conn.Run(s.t.Context(), command, nil)
+	check(s.t, err)
+	if result.Exit != 0 {
+		s.t.Fatalf("%s on %s: exit %d: %s", command, droplet, result.Exit, result.Stderr)
+	}
+}
+
 // noSecretIsTold looks through all events, errors and records so far.
 func (s *scene) noSecretIsTold() {
 	s.t.Helper()

@@ -93,8 +93,18 @@ func drift(rec *release.Record, d ocean.Droplet) string {
 		return fmt.Sprintf("runs %s, the record says image %d", imageWords(d.ImageName, d.ImageID), known.ImageID)
 	case d.ImageID != rec.CustomImage.ID:
 		return fmt.Sprintf("runs %s, the release is %s", imageWords(d.ImageName, d.ImageID), imageWords(rec.CustomImage.Name, rec.CustomImage.ID))
+	case known.Evidence != nil && !known.Evidence.OK():
+		return "the last verification failed: " + checkNames(known.Evidence.Failures())
 	case known.VerifiedAt.IsZero():
 		return "not verified"
 	}
 	return ""
+}
+
+func checkNames(checks []release.Check) string {
+	names := make([]string, len(checks))
+	for i, c := range checks {
+		names[i] = c.Name
+	}
+	return list(names)
 }

@@ -146,6 +146,51 @@ func TestRollbackGoesToTheReleaseBeforeAndForthAgain(t *testing.T) {
 	}
 }
 
+func TestRollbackAfterAReleaseThatStoppedLeavesTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneWeb("stop"))
+	s.mustRun()
+	one := s.imageName("web")
+	s.release(second, "web", webBroken())
+	if _, err := s.run(t.Context()); err == nil {
+		t.Fatal("the broken release was verified")
+	}
+	result, err := s.again("rollback", 0)
+	check(t, err)
+	want := map[string]event.Outcome{"web": event.Verified, "web-1": event.Verified, "web-2": event.Unchanged}
+	if diff := cmp.Diff(want, outcomes(result)); diff != "" {
+		t.Error(diff)
+	}
+	if s.runs("web-1") != one || s.rebuilds("web-2") != 1 {
+		t.Errorf("web-1 runs %s, web-2 was rebuilt %d times", s.runs("web-1"), s.rebuilds("web-2"))
+	}
+	rec := s.record("web")
+	if rec.Outcome != release.Verified || rec.Revision != first || rec.Previous != nil {
+		t.Errorf("record: %s, revision %s, way back %+v; a release is no way back from itself", rec.Outcome, rec.Revision, rec.Previous)
+	}
+}
+
+func TestVerificationThatFailsLaterShowsInTheStatus(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	s.mustRun()
+	s.sh("web-1", "systemctl stop nginx.service")
+	if err := s.verify(); err == nil {
+		t.Fatal("a droplet without nginx is verified")
+	}
+	all, err := s.deployer().Status(t.Context(), deploy.Request{})
+	check(t, err)
+	if got := all[0].Droplets[0].Drift; !strings.Contains(got, "unit nginx.service") {
+		t.Errorf("drift: %q", got)
+	}
+	// The next deploy does not take it for done, and does not wipe it either.
+	s.sh("web-1", "systemctl start nginx.service")
+	s.mustRun()
+	if s.rebuilds("web-1") != 1 || !s.record("web").Droplets[0].Evidence.OK() {
+		t.Error("it was rebuilt, or is not verified")
+	}
+}
+
 func TestRollbackToAnImageThatIsGoneSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	s := open(t, oneDroplet("stop"))
@@ -223,14 +268,14 @@ func TestStatusShowsWhatRunsAndWhatDiffers(t *testing.T) {
 	}
 }
 
-func TestReachTriesEveryDroplet(t *testing.T) {
+func TestExamineLooksAtEveryServerAndTriesEveryDroplet(t *testing.T) {
 	t.Parallel()
 	with := oneWeb("stop")
 	with.faults = []string{"ssh-refuse=web-2,count=-1"}
 	s := open(t, with)
-	reached := s.deployer().Reach(t.Context())
-	if len(reached) != 2 || reached[0].Err != nil || !strings.Contains(reached[0].Text, "answers") || s.failed(reached[1].Err) == nil {
-		t.Errorf("reached: %+v", reached)
+	seen := s.deployer().Examine(t.Context())
+	if len(seen) != 3 || seen[0].Err != nil || seen[1].Err != nil || !strings.Contains(seen[1].Text, "answers") || s.failed(seen[2].Err) == nil {
+		t.Errorf("examined: %+v", seen)
 	}
 }
 
