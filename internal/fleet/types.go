@@ -152,7 +152,7 @@ type File struct {
 	Mode string `yaml:"mode" json:"mode,omitempty"`
 	// Owner is the user it belongs to; default: root.
 	Owner string `yaml:"owner" json:"owner,omitempty"`
-	// Group is the group it belongs to; default: the owner's.
+	// Group is the group it belongs to; default: root.
 	Group string `yaml:"group" json:"group,omitempty"`
 	// Restart are units that are restarted after it was written.
 	Restart []string `yaml:"restart" json:"restart,omitempty"`
