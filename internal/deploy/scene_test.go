@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -24,6 +25,16 @@ import (
 	"github.com/versatus/snowdrop/internal/space"
 	"github.com/versatus/snowdrop/internal/systemd"
 )
+
+// TestMain runs more tests at once than there are processors: they wait most of
+// the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // What no event, error or record may ever hold.
 const (
