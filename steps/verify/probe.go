@@ -9,11 +9,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/versatus/snowdrop/internal/fleet"
-	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
 )
 
@@ -108,27 +106,14 @@ func (v *verification) probes() []probe {
 	return out
 }
 
-// URL fills the template of an http check.
-func URL(text string, d ocean.Droplet) (string, error) {
-	t, err := template.New("url").Option("missingkey=error").Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("read the URL %q: %w", text, err)
-	}
-	var b strings.Builder
-	data := struct{ IPv4, PrivateIPv4, Name string }{d.IPv4, d.PrivateIPv4, d.Name}
-	if err := t.Execute(&b, data); err != nil {
-		return "", fmt.Errorf("fill the URL %q: %w", text, err)
-	}
-	return b.String(), nil
-}
-
 func (v *verification) httpProbe(h fleet.HTTPCheck) probe {
 	status := h.Status
 	if status == 0 {
 		status = http.StatusOK
 	}
 	pr := probe{want: "status " + strconv.Itoa(status)}
-	url, err := URL(h.URL, v.in.Droplet)
+	d := v.in.Droplet
+	url, err := h.Expand(fleet.HTTPVars{IPv4: d.IPv4, PrivateIPv4: d.PrivateIPv4, Name: d.Name})
 	if err != nil {
 		pr.name = "http " + h.URL
 		pr.try = func(context.Context) (string, bool, bool) { return err.Error(), false, true }

@@ -369,7 +369,7 @@ func TestChecksFromOutside(t *testing.T) {
 		t.Fatalf("evidence %+v", got)
 	}
 	for _, part := range []string{
-		"status 404: no such page (expected: status 200)", "can't evaluate field IPv6", "http http://{{:",
+		"status 404: no such page (expected: status 200)", "{{.IPv6}} is not known: did you mean", "http http://{{:",
 		"tcp 1: ", "connection refused", "run curl -fsS localhost: exit 7: curl: (7) Failed to connect (expected: exit 0)",
 	} {
 		if !strings.Contains(err.Error(), part) {
