@@ -14,6 +14,8 @@ import (
 
 	"github.com/versatus/snowdrop/internal/cli"
 	"github.com/versatus/snowdrop/internal/lab"
+	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/internal/space"
 )
 
 // What no output may ever hold.
@@ -210,6 +212,35 @@ func TestFailuresAreTold(t *testing.T) {
 	hasAll(t, p.want(1, "deploy", "--yes"), "API_KEY")
 	p.env["DIGITALOCEAN_ACCESS_TOKEN"] = "not-the-token"
 	hasAll(t, p.want(1, "status"), "401", "DIGITALOCEAN_ACCESS_TOKEN")
+}
+
+// TestSecretInAJournalIsNeitherToldNorRecorded: a unit that fails may print what
+// it was given.
+func TestSecretInAJournalIsNeitherToldNorRecorded(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	broken := web("broken")
+	broken.Failed = []release.Unit{{
+		Name: "nginx.service", Active: "failed", Result: "exit-code", Journal: []string{"cannot read the key '" + secretFile + "' at line 1"},
+	}}
+	p.commit("1", broken)
+	hasAll(t, p.want(1, "deploy", "--yes"), "cannot read the key", "***")
+	access, secret := p.lab.Keys()
+	s, err := space.New(space.Config{Bucket: "acme", Region: "nyc3", Endpoint: p.lab.SpaceURL(), AccessKey: access, SecretKey: secret})
+	check(t, err)
+	records, err := s.List(t.Context(), "releases/")
+	check(t, err)
+	if len(records) < 2 {
+		t.Errorf("%d records", len(records))
+	}
+	for _, r := range records {
+		text, err := s.Get(t.Context(), r.Key)
+		check(t, err)
+		if strings.Contains(string(text), secretFile) {
+			t.Errorf("%s holds the secret: %s", r.Key, text)
+		}
+		hasAll(t, string(text), "cannot read the key")
+	}
 }
 
 func TestCancelledCommandEndsWith130(t *testing.T) {
