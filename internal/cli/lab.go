@@ -106,7 +106,9 @@ func (a *app) lab(ctx context.Context, cfg lab.Config) error {
 		}
 		_, _ = fmt.Fprintf(a.io.Out, "export %s='%s'\n", name, value)
 	}
-	_, _ = fmt.Fprintf(a.io.Out, "# doctl --api-url %s compute droplet list\n", l.APIURL())
+	for _, hint := range l.Hints() {
+		_, _ = fmt.Fprintln(a.io.Out, "# "+hint)
+	}
 	_, _ = fmt.Fprintln(a.io.Out, "# The lab runs until it is interrupted (Ctrl-C).")
 	<-ctx.Done()
 	return l.Close() //nolint:wrapcheck // it says what it was doing
