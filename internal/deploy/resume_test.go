@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -65,13 +66,17 @@ func TestRunThatWasCutOffWhileItRebuildsDoesNotRebuildAgain(t *testing.T) {
 	t.Parallel()
 	with := oneWeb("stop")
 	with.servers = strings.ReplaceAll(with.servers, "[web-1, web-2]", "[web-1]")
+	with.slow = 400 * time.Millisecond
 	s := open(t, with)
 	s.mustRun()
 	s.release(second, "web", web("b"))
 	s.cutOff(func(e event.Event) bool {
-		_, posted := e.(event.Phase)
-		return posted && e.(event.Phase).Step == "rebuild" && s.rebuilds("web-1") == 2
+		phase, ok := e.(event.Phase)
+		return ok && strings.HasPrefix(phase.Text, "waiting for rebuild of droplet")
 	})
+	if !s.State().Droplet("web-1").Locked {
+		t.Fatal("the rebuild is not under way")
+	}
 	s.mustRun()
 	if n := s.rebuilds("web-1"); n != 2 {
 		t.Errorf("web-1 was rebuilt %d times; want once a release", n)
@@ -102,10 +107,12 @@ func TestRunThatWasCutOffBetweenUploadAndImportLeavesNothingAndIsContinued(t *te
 
 func TestRunThatWasCutOffDuringTheImportFindsItsImage(t *testing.T) {
 	t.Parallel()
-	s := open(t, oneWeb("stop"))
+	with := oneWeb("stop")
+	with.slow = 400 * time.Millisecond
+	s := open(t, with)
 	s.cutOff(func(e event.Event) bool {
 		phase, ok := e.(event.Phase)
-		return ok && phase.Step == "upload" && s.State().Image(s.imageName("web")) != nil
+		return ok && strings.HasPrefix(phase.Text, "waiting for custom image")
 	})
 	if left := s.leftovers(); len(left) > 0 {
 		t.Errorf("left in the Space: %v", left)

@@ -93,6 +93,9 @@ type set struct {
 	images   map[string]lab.ImageSpec
 	faults   []string
 	space    string
+	// slow is how long an import and a rebuild take at least, so that a run can be
+	// cut off meanwhile; 0 means a moment.
+	slow time.Duration
 }
 
 const first, second, third = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222", "3333333333333333333333333333333333333333"
@@ -150,6 +153,8 @@ func open(t *testing.T, s set) *scene {
 		Token: secretToken, Bucket: "acme", AccessKey: accessKey, SecretKey: secretSpace, StateDir: t.TempDir(),
 		Droplets: s.droplets, Timings: lab.Instant(), RequestsPerHour: 1_000_000, RequestsPerMinute: 1_000_000,
 	}
+	cfg.Timings.Rebuild = max(cfg.Timings.Rebuild, s.slow)
+	cfg.Timings.Pending = max(cfg.Timings.Pending, s.slow)
 	for _, text := range s.faults {
 		f, err := lab.ParseFault(text)
 		check(t, err)
