@@ -14,7 +14,7 @@ import (
 func (w *world) doctl(ctx context.Context, t *testing.T, args ...string) []string {
 	t.Helper()
 	args = append([]string{"--api-url", w.lab.APIURL(), "--access-token", token, "--config", w.dir + "/doctl.yaml"}, args...)
-	return strings.Fields(output(ctx, t, w.dir, setting(envDoctl, defaultDoctl), args...))
+	return strings.Fields(output(ctx, t, w.dir, "doctl", args...))
 }
 
 func doctlLists(ctx context.Context, t *testing.T, w *world) {

@@ -43,7 +43,7 @@ func startGateway(ctx context.Context, t *testing.T, dir string) *gateway {
 	}
 	g := &gateway{address: freeAddress(ctx, t), dir: objects}
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, setting(envGateway, defaultGateway), "--quiet", "--port", g.address, "--region", region,
+	cmd := exec.CommandContext(ctx, "versitygw", "--quiet", "--port", g.address, "--region", region,
 		"posix", "--sidecar", meta, objects)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -19,18 +19,12 @@ import (
 // limit ends everything while there is still time to clean up after it.
 const limit = 15 * time.Minute
 
-// What e2e/run passes on; the second of each pair is what stands in without it.
-const (
-	envTree, defaultTree       = "SNOWDROP_E2E_TREE", "/var/cache/snowdrop-e2e/trixie"
-	envGateway, defaultGateway = "SNOWDROP_E2E_VERSITYGW", "versitygw"
-	envDoctl, defaultDoctl     = "SNOWDROP_E2E_DOCTL", "doctl"
-)
-
-func setting(name, otherwise string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
+// tree is the Debian that the images are made of, which e2e/run makes.
+func tree() string {
+	if dir := os.Getenv("SNOWDROP_E2E_TREE"); dir != "" {
+		return dir
 	}
-	return otherwise
+	return "/var/cache/snowdrop-e2e/trixie"
 }
 
 // testContext ends with the test, after limit, or when somebody interrupts it: in
@@ -51,13 +45,12 @@ func need(t *testing.T) {
 	if err := nspawn.Check(); err != nil {
 		missing = append(missing, err.Error())
 	}
-	for _, program := range []string{"nix", "git", setting(envGateway, defaultGateway), setting(envDoctl, defaultDoctl)} {
+	for _, program := range []string{"nix", "git", "versitygw", "doctl"} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, err.Error())
 		}
 	}
-	tree := setting(envTree, defaultTree)
-	if _, err := os.Stat(filepath.Join(tree, "usr/lib/systemd/systemd")); err != nil {
+	if _, err := os.Stat(filepath.Join(tree(), "usr/lib/systemd/systemd")); err != nil {
 		missing = append(missing, fmt.Sprintf("no Debian tree: %v", err))
 	}
 	if len(missing) > 0 {

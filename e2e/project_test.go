@@ -67,7 +67,7 @@ func newProject(ctx context.Context, t *testing.T, dir string) *project {
 	p.original = string(original)
 	base, err := os.ReadFile(filepath.Join(dir, "base.nix"))
 	check(t, err)
-	p.write(t, "base.nix", strings.Replace(string(base), "/var/cache/snowdrop/debian", setting(envTree, defaultTree), 1))
+	p.write(t, "base.nix", strings.Replace(string(base), "/var/cache/snowdrop/debian", tree(), 1))
 	p.write(t, "snowdrop.yaml", fleetFile)
 	p.git(ctx, t, "init", "-q", "-b", "main")
 	p.git(ctx, t, "config", "user.name", "e2e")

@@ -40,7 +40,9 @@ func startSpy(ctx context.Context, t *testing.T, to string) *spy {
 	t.Helper()
 	s := &spy{}
 	proxy := &httputil.ReverseProxy{
-		Director:      func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", to }, // the Host header stays: it is signed
+		Rewrite: func(r *httputil.ProxyRequest) { // the Host header stays: it is signed
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = "http", to, r.In.URL.RawQuery
+		},
 		FlushInterval: -1,
 		Transport:     &http.Transport{DisableCompression: true},
 		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },

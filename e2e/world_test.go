@@ -68,7 +68,7 @@ func newWorld(ctx context.Context, t *testing.T) *world {
 func (w *world) startLab(ctx context.Context, t *testing.T) {
 	t.Helper()
 	debian := filepath.Join(w.dir, "debian.raw")
-	check(t, nspawn.BaseImage(ctx, setting(envTree, defaultTree), debian))
+	check(t, nspawn.BaseImage(ctx, tree(), debian))
 	log, err := os.Create(filepath.Join(w.dir, "lab.log"))
 	check(t, err)
 	t.Cleanup(func() { check(t, log.Close()) })
