@@ -78,11 +78,13 @@ func TestForeignLibrariesHaveOneUser(t *testing.T) {
 	all := packages(t)
 	for library, users := range map[string][]string{
 		"github.com/digitalocean/godo":          {"./internal/ocean"},
-		"github.com/hashicorp/go-retryablehttp": {"./internal/ocean"},
+		"github.com/hashicorp/go-retryablehttp": {"./internal/ocean", "./internal/github"},
 		"github.com/google/go-github":           {"./internal/github"},
 		"github.com/sethvargo/go-githubactions": {"./internal/action"},
 		"github.com/minio/minio-go":             {"./internal/space"},
 		"github.com/johannesboyne/gofakes3":     {"./internal/lab"},
+		"github.com/yuin/goldmark":              {"./internal/lab"},
+		"github.com/rhysd/actionlint":           nil,
 		"mvdan.cc/sh":                           {"./internal/lab"},
 		"github.com/spf13/cobra":                {"./internal/cli"},
 		"github.com/goccy/go-yaml":              {"./internal/fleet"},
@@ -116,8 +118,8 @@ func TestArrowsPointDown(t *testing.T) {
 		of  string
 		may []string
 	}{
-		{"./internal/event", nil},
-		{"./internal/release", []string{"./internal/event"}},
+		{"./internal/release", nil},
+		{"./internal/event", []string{"./internal/release"}},
 		{"./internal/fleet", []string{"./internal/release", "./internal/event"}},
 		{"./internal/nix", words},
 		{"./internal/image", words},
@@ -128,6 +130,7 @@ func TestArrowsPointDown(t *testing.T) {
 		{"./internal/systemd", append([]string{"./internal/remote"}, words...)},
 		{"./internal/redact", words},
 		{"./internal/report", words},
+		{"./internal/action", append([]string{"./internal/connect", "./internal/deploy", "./internal/redact", "./internal/report"}, lower...)},
 		{"./internal/contract", nil},
 		// A step knows the contract of steps, and the systems that it works on.
 		{"./steps", append([]string{"./steps"}, lower...)},

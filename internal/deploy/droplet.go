@@ -108,6 +108,7 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 		Target: target, Verify: server.Verify, ExpectSystem: at.expect,
 		FormerBootID: at.formerBoot, RebuiltAt: at.rebuiltAt, Droplet: droplet,
 	})
+	s.d.Sink.Emit(event.Evidence{Subject: s.on(droplet), Evidence: *evidence.Clone()})
 	s.record.note(func(rec *release.Record) {
 		e := entry(rec, droplet.ID, droplet.Name)
 		e.Evidence, e.BootID, e.Address = evidence.Clone(), evidence.BootID, s.address(droplet)

@@ -59,11 +59,15 @@ func (r *run) server(ctx context.Context, plan ServerPlan, do func(*serverRun) e
 			Subject: event.Subject{Server: s.name(), Droplet: droplet.Droplet.Name},
 			ID:      droplet.Droplet.ID, Address: s.address(droplet.Droplet),
 			Outcome: droplet.Outcome, State: droplet.State,
+			Before: droplet.Droplet.ImageName, After: s.broughtTo(droplet.Droplet),
 		})
 	}
 	finished := event.ServerFinished{
 		Subject: s.subject(), Outcome: result.Outcome, Took: result.Took,
 		Revision: plan.Revision, Image: result.Image.Name, Err: result.Err,
+	}
+	if former := plan.Record; former != nil {
+		finished.FormerRevision, finished.FormerImage = former.Revision, former.CustomImage.Name
 	}
 	r.d.Sink.Emit(finished)
 	r.mu.Lock()
@@ -113,6 +117,24 @@ func (s *serverRun) stage(id int) stage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stages[id]
+}
+
+// broughtTo names the custom image that a droplet was last rebuilt with in this
+// run; empty if it was not, as far as is known.
+func (s *serverRun) broughtTo(d ocean.Droplet) string {
+	if s.stage(d.ID) < rebuilt || s.record == nil {
+		return ""
+	}
+	id := s.record.droplet(d.ID).ImageID
+	if id == s.image.ID {
+		return s.image.Name
+	}
+	for _, image := range s.run.plan.world.images {
+		if image.ID == id {
+			return image.Name
+		}
+	}
+	return ""
 }
 
 func (s *serverRun) name() string { return s.plan.Server.Name }

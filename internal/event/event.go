@@ -6,6 +6,8 @@ package event
 import (
 	"fmt"
 	"time"
+
+	"github.com/versatus/snowdrop/internal/release"
 )
 
 // Event is one thing that happened. The set is closed: see the types below.
@@ -137,12 +139,24 @@ const (
 	WouldDo    Outcome = "would change"
 )
 
+// Evidence is what one verification of a droplet saw, whether all held or not. A
+// droplet that is rolled back has two of them in one run: that of the release
+// which failed, and that of the one it went back to.
+type Evidence struct {
+	Subject
+	Evidence release.Evidence `json:"evidence"`
+}
+
 // DropletFinished says what state a droplet was left in.
 type DropletFinished struct {
 	Subject
 	ID      int     `json:"id"`
 	Address string  `json:"address,omitempty"`
 	Outcome Outcome `json:"outcome"`
+	// Before and After name the custom images that it ran before the run and that
+	// it was brought to; After is empty where it was not rebuilt.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
 	// State is one sentence: what runs there now.
 	State string `json:"state"`
 }
@@ -154,6 +168,9 @@ type ServerFinished struct {
 	Took     time.Duration `json:"took"`
 	Revision string        `json:"revision,omitempty"`
 	Image    string        `json:"image,omitempty"`
+	// FormerRevision and FormerImage are what its record named before the run.
+	FormerRevision string `json:"formerRevision,omitempty"`
+	FormerImage    string `json:"formerImage,omitempty"`
 	// Detail is one line for the closing table, such as the first failure.
 	Detail string `json:"detail,omitempty"`
 	Err    error  `json:"-"`
@@ -187,6 +204,9 @@ func (Warning) Kind() string { return "warning" }
 
 // Kind implements Event.
 func (StepFinished) Kind() string { return "step.finished" }
+
+// Kind implements Event.
+func (Evidence) Kind() string { return "droplet.evidence" }
 
 // Kind implements Event.
 func (DropletFinished) Kind() string { return "droplet.finished" }

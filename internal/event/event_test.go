@@ -19,6 +19,7 @@ func all() []event.Event {
 		event.Log{},
 		event.Warning{},
 		event.StepFinished{},
+		event.Evidence{},
 		event.DropletFinished{},
 		event.ServerFinished{},
 		event.RunFinished{},
@@ -34,7 +35,7 @@ func TestKindsDoNotChange(t *testing.T) {
 	}
 	want := []string{
 		"run.started", "step.started", "step.progress", "step.phase", "step.log", "warning",
-		"step.finished", "droplet.finished", "server.finished", "run.finished",
+		"step.finished", "droplet.evidence", "droplet.finished", "server.finished", "run.finished",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
