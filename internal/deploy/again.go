@@ -85,7 +85,7 @@ func (p planningAgain) Run(ctx context.Context, tell event.Teller, req Request) 
 		}
 		plan.Servers = append(plan.Servers, one)
 	}
-	faults = append(faults, p.d.preflight(plan)...) //nolint:contextcheck // it looks at variables and files alone
+	faults = append(faults, p.d.preflight(ctx, tell, plan)...)
 	return plan, errors.Join(faults...)
 }
 

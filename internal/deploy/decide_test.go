@@ -64,45 +64,6 @@ func TestOnlyWhatIsVerifiedOnTheWantedImageIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestOlderRevisionDoesNotReplaceANewerOne(t *testing.T) {
-	t.Parallel()
-	monday := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	recorded := &release.Record{Release: release.Release{Revision: "bbb", RevisionTime: monday}}
-	base := func() (*Plan, ServerPlan) {
-		return &Plan{Revision: "aaa", RevisionTime: monday.Add(-time.Hour)},
-			ServerPlan{Server: fleet.Server{Name: "web"}, Record: recorded, Droplets: someDroplets(1), Todo: []Todo{RebuildIt}}
-	}
-	for name, tc := range map[string]struct {
-		change func(*Plan, *ServerPlan)
-		refuse bool
-	}{
-		"older":                        {func(*Plan, *ServerPlan) {}, true},
-		"older, asked for":             {func(p *Plan, _ *ServerPlan) { p.Force = true }, false},
-		"newer":                        {func(p *Plan, _ *ServerPlan) { p.RevisionTime = monday.Add(time.Hour) }, false},
-		"of the same moment":           {func(p *Plan, _ *ServerPlan) { p.RevisionTime = monday }, false},
-		"the same":                     {func(p *Plan, _ *ServerPlan) { p.Revision = "bbb" }, false},
-		"not committed":                {func(p *Plan, _ *ServerPlan) { p.Revision = "" }, false},
-		"never released":               {func(_ *Plan, s *ServerPlan) { s.Record = nil }, false},
-		"released without a revision":  {func(_ *Plan, s *ServerPlan) { s.Record = &release.Record{} }, false},
-		"older, but nothing is wiped":  {func(_ *Plan, s *ServerPlan) { s.Todo = []Todo{Nothing} }, false},
-		"older, but it runs it by now": {func(_ *Plan, s *ServerPlan) { s.Todo = []Todo{VerifyOnly} }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p, s := base()
-			tc.change(p, &s)
-			err := new(Deployer).superseded(p, s)
-			var old *SupersededError
-			if errors.As(err, &old) != tc.refuse {
-				t.Fatalf("superseded = %v", err)
-			}
-			if tc.refuse && !(strings.Contains(err.Error(), "snowdrop rollback web") && strings.Contains(err.Error(), "--force")) {
-				t.Errorf("it does not say what to do: %v", err)
-			}
-		})
-	}
-}
-
 func TestDriftIsSaidInASentence(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)

@@ -17,7 +17,22 @@ import (
 // state each server and droplet is in, also when the error is not nil; the error
 // is a *FailedError, or that of a cancelled context.
 func (d *Deployer) Deploy(ctx context.Context, plan *Plan) (*Result, error) {
-	run := d.begin("deploy", plan)
+	return d.carryOut(ctx, verbDeploy, plan)
+}
+
+// Preview tells what Deploy would do with a plan, and changes nothing.
+func (d *Deployer) Preview(ctx context.Context, plan *Plan) (*Result, error) {
+	plan.DryRun = true
+	return d.carryOut(ctx, verbPlan, plan)
+}
+
+const (
+	verbDeploy = "deploy"
+	verbPlan   = "plan"
+)
+
+func (d *Deployer) carryOut(ctx context.Context, verb string, plan *Plan) (*Result, error) {
+	run := d.begin(verb, plan)
 
 	// 1. Build an image for each server: one nix build for all of them.
 	built := d.build(ctx, run, plan)

@@ -59,6 +59,9 @@ type Config struct {
 	SSH   verify.Dialer
 	Sink  event.Sink
 	Clock Clock
+	// Ancestry, if set, decides which of two revisions is the newer one; without it,
+	// and for revisions that it does not know, their commit times do.
+	Ancestry Ancestry
 	// Redact takes secrets out of what goes into a record; nil leaves it as it is.
 	Redact func(string) string
 	// Getenv reads the secrets that the fleet's files come from.

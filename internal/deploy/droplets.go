@@ -14,6 +14,9 @@ import (
 // rebuild brings the server's droplets to an image, as its rollout says, and
 // keeps the record of it.
 func (d *Deployer) rebuild(ctx context.Context, s *serverRun, image ocean.Image) error {
+	if err := d.overtaken(ctx, s); err != nil {
+		return err
+	}
 	s.image = image
 	s.record = d.keep(release.Begin(s.name(), s.plan.Record, s.releaseOf(image), d.Clock.Now()))
 	s.record.rec.RunURL = d.RunURL

@@ -27,6 +27,9 @@ type Request struct {
 	DryRun bool
 	// Force replaces a newer revision by an older one.
 	Force bool
+	// Revision is the git revision to take instead of what is checked out: of the
+	// flake, in full, where something is built; else of the release to take.
+	Revision string
 }
 
 // Plan is what every server should run, what it runs, and what to do about it.
@@ -113,16 +116,32 @@ type world struct {
 // from working is found here, for all servers at once: unknown droplets, ones
 // that cannot be rebuilt, secrets that are not there, a newer revision.
 func (d *Deployer) Plan(ctx context.Context, req Request) (*Plan, error) {
-	servers, err := d.Fleet.Select(req.Servers, req.Cycle)
+	flake, servers, err := d.asked(req)
 	if err != nil {
-		return nil, fmt.Errorf("choose servers: %w", err)
+		return nil, err
 	}
-	return steps.Do(ctx, d.steps(false), event.Subject{}, planning{d, servers}, req)
+	return steps.Do(ctx, d.steps(false), event.Subject{}, planning{d, flake, servers}, req)
+}
+
+// asked are the servers of a request and their flake, at the revision asked for.
+func (d *Deployer) asked(req Request) (flake string, servers []fleet.Server, err error) {
+	f := d.Fleet
+	if req.Revision != "" {
+		if f, err = f.AtRevision(req.Revision); err != nil {
+			return "", nil, fmt.Errorf("take another revision: %w", err)
+		}
+	}
+	servers, err = f.Select(req.Servers, req.Cycle)
+	if err != nil {
+		return "", nil, fmt.Errorf("choose servers: %w", err)
+	}
+	return f.Flake, servers, nil
 }
 
 // planning is Plan as a step, so that it is shown like the others.
 type planning struct {
 	d       *Deployer
+	flake   string
 	servers []fleet.Server
 }
 
@@ -139,7 +158,7 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(p.servers), "server"))
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		meta, err = p.d.Nix.Metadata(gctx, p.d.Fleet.Flake)
+		meta, err = p.d.Nix.Metadata(gctx, p.flake)
 		return wrap(err, "read the flake's revision")
 	})
 	group.Go(func() (err error) {
@@ -167,7 +186,7 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 		}
 		plan.Servers = append(plan.Servers, one)
 	}
-	faults = append(faults, p.d.preflight(plan)...) //nolint:contextcheck // it looks at variables and files alone
+	faults = append(faults, p.d.preflight(ctx, tell, plan)...)
 	for _, caution := range ocean.Cautions(plan.targets()) {
 		tell.Warn("%v", caution)
 	}

@@ -99,6 +99,9 @@ func (r *run) failure(ctx context.Context) error {
 // next are the commands that are worth typing after this run.
 func (r *run) next(err error) []string {
 	if err == nil {
+		if r.verb == verbPlan {
+			return []string{"snowdrop " + verbDeploy}
+		}
 		if r.steps.DryRun {
 			return []string{"snowdrop " + r.verb}
 		}

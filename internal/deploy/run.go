@@ -191,6 +191,8 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 
 func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletResult) event.Outcome {
 	switch {
+	case err == nil && s.plan.Droplets == nil && s.run.verb == verbPlan:
+		return event.Evaluated
 	case err == nil && s.run.verb == verbPrune && deletes(s.pruned) && s.dryRun():
 		return event.WouldDo
 	case err == nil && s.run.verb == verbPrune && deletes(s.pruned):

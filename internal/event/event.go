@@ -126,7 +126,8 @@ type StepFinished struct {
 // Outcome is how a server's or a droplet's part in the run ended.
 type Outcome string
 
-// The outcomes. Unchanged means that nothing was to do and nothing was done.
+// The outcomes. Unchanged means that nothing was to do and nothing was done,
+// Evaluated that what the server should run is known, and what it runs is not.
 const (
 	Verified   Outcome = "verified"
 	Unchanged  Outcome = "unchanged"
@@ -137,6 +138,7 @@ const (
 	Untouched  Outcome = "not touched"
 	Cancelled  Outcome = "cancelled"
 	WouldDo    Outcome = "would change"
+	Evaluated  Outcome = "evaluated"
 )
 
 // Evidence is what one verification of a droplet saw, whether all held or not. A

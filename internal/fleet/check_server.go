@@ -19,6 +19,7 @@ func (s *source) values(n *node, server Server, cycles []string) {
 		s.fault(at, cmp.Or(didYouMean(server.Cycle, cycles), "declare it under `cycles:`"),
 			"there is no cycle %q", server.Cycle)
 	}
+	s.matches(n.get("url"), validURL, "write https:// and what follows")
 	s.atLeast(n.get("keep"), server.Keep, 1)
 	s.droplets(n.get("droplets"))
 	s.ssh(n.get("ssh"), server.SSH)

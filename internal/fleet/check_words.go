@@ -25,6 +25,7 @@ const (
 	regionPattern  = `^[a-z0-9][a-z0-9-]*$`
 	tagPattern     = `^[A-Za-z0-9:_-]{1,255}$`
 	dropletPattern = `^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`
+	urlPattern     = `^https?://[^\s/?#]+([/?#]\S*)?$`
 	hostPattern    = `^[A-Za-z0-9._:%-]+$`
 	envPattern     = `^[A-Za-z_][A-Za-z0-9_]*$`
 	modePattern    = `^[0-7]{3,4}$`
@@ -43,6 +44,7 @@ var (
 	validRegion  = regexp.MustCompile(regionPattern)
 	validTag     = regexp.MustCompile(tagPattern)
 	validDroplet = regexp.MustCompile(dropletPattern)
+	validURL     = regexp.MustCompile(urlPattern)
 	validHost    = regexp.MustCompile(hostPattern)
 	validEnv     = regexp.MustCompile(envPattern)
 	validMode    = regexp.MustCompile(modePattern)

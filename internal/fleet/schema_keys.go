@@ -47,6 +47,7 @@ func (r *refiner) fleet() {
 func (r *refiner) server() {
 	r.pattern("Server", "image", `#.`, ".#web-image", ".#nixosConfigurations.web.config.system.build.digitalOceanImage")
 	r.pattern("Server", "system", `#.`, ".#nixosConfigurations.web.config.system.build.toplevel")
+	r.pattern("Server", "url", urlPattern, "https://www.example.com")
 	r.number("Server", "keep", 1, -1, 3)
 
 	r.items("Droplets", "names", dropletPattern, "web-1")

@@ -75,6 +75,9 @@ type Server struct {
 	System string `yaml:"system" json:"system,omitempty"`
 	// Droplets says which droplets run the server; default: the one of its name.
 	Droplets Droplets `yaml:"droplets" json:"droplets,omitzero"`
+	// URL is where people see what the server serves; GitHub links to it from the
+	// server's deployments.
+	URL string `yaml:"url" json:"url,omitempty"`
 	// Cycle is the release cycle that deploys the server.
 	Cycle string `yaml:"cycle" json:"cycle,omitempty"`
 	// Keep is how many of the server's newest custom images stay; default: 3.

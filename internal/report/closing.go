@@ -63,7 +63,7 @@ func headline(s *state, l look) row {
 // tally counts how the servers ended: "2 servers verified, 1 unchanged".
 func tally(s *state) string {
 	order := []event.Outcome{
-		event.Failed, event.RolledBack, event.Verified, event.Built, event.Pruned, event.WouldDo,
+		event.Failed, event.RolledBack, event.Verified, event.Built, event.Pruned, event.WouldDo, event.Evaluated,
 		event.Unchanged, event.Cancelled, event.Untouched,
 	}
 	counts := map[event.Outcome]int{}
