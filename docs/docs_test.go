@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/versatus/snowdrop/internal/cli"
+	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/lab"
 )
@@ -120,7 +121,7 @@ func help(t *testing.T, command ...string) string {
 	var out bytes.Buffer
 	none := func(string) string { return "" }
 	args := append(slices.Clone(command), "--help")
-	if code := cli.Run(t.Context(), args, cli.IO{In: &bytes.Buffer{}, Out: &out, Err: &out, Getenv: none}); code != cli.ExitDone {
+	if code := cli.Run(t.Context(), args, cli.IO{In: &bytes.Buffer{}, Out: &out, Err: &out, Getenv: none}); code != deploy.ExitDone {
 		t.Fatalf("snowdrop %v exits %d: %s", args, code, out.String())
 	}
 	return out.String()

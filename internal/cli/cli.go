@@ -12,17 +12,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/connect"
 	"github.com/versatus/snowdrop/internal/deploy"
-	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/report"
-)
-
-// The exit codes.
-const (
-	ExitDone       = 0
-	ExitFailed     = 1
-	ExitUsage      = 2 // wrong use or configuration
-	ExitRolledBack = 3 // failed, and every server that failed runs its former release
-	ExitCancelled  = 130
 )
 
 // IO is what a command reads and writes.
@@ -41,12 +31,12 @@ func Run(ctx context.Context, args []string, stdio IO) int {
 	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
 	err := root.ExecuteContext(ctx)
 	if err != nil && !begun {
-		err = usageError{err} // no such command, or not such arguments
+		err = deploy.UsageError{Err: err} // no such command, or not such arguments
 	}
 	if err != nil {
 		explain(stdio, err)
 	}
-	return exitCode(ctx, err)
+	return deploy.ExitCode(ctx, err)
 }
 
 // newRoot makes the command tree.
@@ -60,7 +50,7 @@ image for each server of snowdrop.yaml, uploads it, rebuilds the droplets with i
 proves over SSH that the new system started, and deletes what is no longer needed.
 
 Exit codes: 0 done; 1 failed; 2 wrong use or configuration; 3 failed and rolled
-back; 130 cancelled.`,
+back; 4 changes were found (plan --detailed-exitcode); 130 cancelled.`,
 		Version:       connect.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -70,7 +60,7 @@ back; 130 cancelled.`,
 	root.SetErr(stdio.Err)
 	root.SetVersionTemplate("snowdrop {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nSee '%s --help'", err, c.CommandPath())}
+		return deploy.UsageError{Err: fmt.Errorf("%w\nSee '%s --help'", err, c.CommandPath())}
 	})
 	root.PersistentFlags().StringVarP(&a.config, "config", "c", "snowdrop.yaml", "the fleet file")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show every line of the programs that are run")
@@ -80,7 +70,7 @@ back; 130 cancelled.`,
 		&cobra.Group{ID: groupStart, Title: "Start and try:"},
 	)
 	root.AddCommand(
-		a.deployCommand(), a.buildCommand(), a.rebuildCommand(), a.rollbackCommand(), a.pruneCommand(),
+		a.planCommand(), a.deployCommand(), a.buildCommand(), a.rebuildCommand(), a.rollbackCommand(), a.pruneCommand(),
 		a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.schemaCommand(),
 		a.initCommand(), a.demoCommand(), a.labCommand(),
 	)
@@ -92,11 +82,6 @@ const (
 	groupLook   = "look"
 	groupStart  = "start"
 )
-
-// usageError is an error of the person who typed the command.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 // shownError is an error that a report has already shown in full.
 type shownError struct {
@@ -110,29 +95,11 @@ func (e shownError) Unwrap() error { return e.error }
 // explain writes an error for a person, unless the report has shown it already.
 func explain(stdio IO, err error) {
 	var shown shownError
-	if errors.As(err, &shown) && !shown.json {
+	if errors.As(err, &shown) && !shown.json || errors.Is(err, deploy.ErrChanges) {
 		return
 	}
 	text := connect.Secrets(stdio.Getenv).String(err.Error())
 	_, _ = fmt.Fprintf(stdio.Err, "snowdrop: %s\n", text)
-}
-
-func exitCode(ctx context.Context, err error) int {
-	var failed *deploy.FailedError
-	var usage usageError
-	var faults fleet.Errors
-	switch {
-	case err == nil:
-		return ExitDone
-	case ctx.Err() != nil:
-		return ExitCancelled
-	case errors.As(err, &failed) && failed.RolledBack():
-		return ExitRolledBack
-	case errors.As(err, &usage), errors.As(err, &faults):
-		return ExitUsage
-	default:
-		return ExitFailed
-	}
 }
 
 // app is what the commands share.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/versatus/snowdrop/internal/cli"
+	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/lab"
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/internal/space"
@@ -248,7 +249,7 @@ func TestCancelledCommandEndsWith130(t *testing.T) {
 	p := acme(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if code, out, errs := p.runIn(ctx, "deploy", "--yes"); code != cli.ExitCancelled {
+	if code, out, errs := p.runIn(ctx, "deploy", "--yes"); code != deploy.ExitCancelled {
 		t.Errorf("ended with %d\n%s\n%s", code, out, errs)
 	}
 }
@@ -272,7 +273,7 @@ func TestWrongUseEndsWith2AndSaysWhatWasMeant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := &place{t: t, dir: p.dir, env: p.env}
-			hasAll(t, p.want(cli.ExitUsage, tc.args...), tc.says...)
+			hasAll(t, p.want(deploy.ExitUsage, tc.args...), tc.says...)
 		})
 	}
 }

@@ -11,6 +11,40 @@ import (
 	"github.com/versatus/snowdrop/internal/report"
 )
 
+func (a *app) planCommand() *cobra.Command {
+	var f runFlags
+	var detailed bool
+	c := &cobra.Command{
+		Use:     "plan [SERVER]...",
+		Short:   "Show what a deploy would do to every server; changes nothing",
+		GroupID: groupDeploy,
+		Long: `Evaluates the flake, asks DigitalOcean and the Space what is there, and says which
+images would be built and which droplets would be rebuilt. Builds and changes nothing.
+It refuses what a deploy would refuse, with the same words.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.run(f, args, func(s *session) error {
+				plan, err := s.deployer.Plan(c.Context(), f.request(args))
+				if err != nil {
+					return err //nolint:wrapcheck // the use case says what it did
+				}
+				if _, err = s.deployer.Preview(c.Context(), plan); err != nil {
+					return a.shown(err)
+				}
+				if detailed && len(plan.Pending()) > 0 {
+					return deploy.ErrChanges
+				}
+				return nil
+			})
+		},
+	}
+	f.addSelect(a, c)
+	f.addRevision(c)
+	a.addJSON(c, "tell what happens as JSON, one event a line")
+	c.Flags().BoolVar(&f.force, "force", false, "plan as for a deploy that lets an older revision replace a newer one")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 4 where something is to do")
+	return c
+}
+
 func (a *app) deployCommand() *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
@@ -37,6 +71,7 @@ A rebuild wipes the droplet's disk. Volumes and the IP addresses survive.`,
 	}
 	f.addRun(a, c)
 	f.addYes(c)
+	f.addRevision(c)
 	c.Flags().BoolVar(&f.force, "force", false, "let an older revision replace a newer one")
 	return c
 }
@@ -59,6 +94,7 @@ func (a *app) buildCommand() *cobra.Command {
 		},
 	}
 	f.addRun(a, c)
+	f.addRevision(c)
 	return c
 }
 
@@ -70,8 +106,8 @@ func (a *app) rebuildCommand() *cobra.Command {
 		Short:   "Rebuild droplets with the image that their record names; builds nothing",
 		GroupID: groupDeploy,
 		Long: `Rebuilds all droplets of the servers with the custom image that the record names
-(or --image), batch by batch, writes their files and verifies them: for a droplet
-that was changed by hand, or is broken.`,
+(or --image, or --revision), batch by batch, writes their files and verifies them: for
+a droplet that was changed by hand, or is broken.`,
 		Args: needServers(&f),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.plannedRun(c.Context(), &f, args,
@@ -87,6 +123,8 @@ that was changed by hand, or is broken.`,
 	f.addRun(a, c)
 	f.addYes(c)
 	c.Flags().IntVar(&image, "image", 0, "id of another custom image of the server (see 'snowdrop status')")
+	c.Flags().StringVar(&f.revision, "revision", "", "take the custom image of this git revision")
+	c.MarkFlagsMutuallyExclusive("image", "revision")
 	return c
 }
 
@@ -173,7 +211,7 @@ func (a *app) printPruned(result *deploy.Result) {
 func needServers(f *runFlags) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args)+len(f.servers) == 0 && f.cycle == "" {
-			return usageError{fmt.Errorf("%s: name the servers, or --cycle", c.CommandPath())}
+			return deploy.UsageError{Err: fmt.Errorf("%s: name the servers, or --cycle", c.CommandPath())}
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/versatus/snowdrop/internal/connect"
+	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/ocean"
@@ -26,7 +27,7 @@ expected. Changes nothing.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f, err := fleet.Load(a.config)
 			if err != nil {
-				return usageError{err}
+				return deploy.UsageError{Err: err}
 			}
 			findings := a.examine(c.Context(), f)
 			if a.json {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/versatus/snowdrop/internal/connect"
+	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/fleet"
 )
 
@@ -34,7 +35,7 @@ are left for you to fill in.`,
 
 func (a *app) init(ctx context.Context, in fleet.DraftInput) error {
 	if _, err := os.Stat(a.config); !errors.Is(err, fs.ErrNotExist) {
-		return usageError{fmt.Errorf("%s is there already and is not overwritten: remove it, or name another file with --config", a.config)}
+		return deploy.UsageError{Err: fmt.Errorf("%s is there already and is not overwritten: remove it, or name another file with --config", a.config)}
 	}
 	shown, err := connect.Nix(&fleet.Fleet{Path: a.config}, "").Show(ctx, in.Flake)
 	if err != nil {
@@ -65,7 +66,7 @@ func (a *app) draftDroplets(ctx context.Context) ([]fleet.DraftDroplet, error) {
 	}
 	client, err := connect.Ocean(a.io.Getenv)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, deploy.UsageError{Err: err}
 	}
 	droplets, err := client.Droplets(ctx)
 	if err != nil {

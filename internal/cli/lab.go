@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/versatus/snowdrop/internal/demo"
+	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/lab"
 )
 
@@ -52,7 +53,7 @@ Faults can be asked for with --fault and while it runs, by POST to /lab/faults:
 			for _, text := range faults {
 				f, err := lab.ParseFault(text)
 				if err != nil {
-					return usageError{err}
+					return deploy.UsageError{Err: err}
 				}
 				cfg.Faults = append(cfg.Faults, f)
 			}

@@ -39,15 +39,15 @@ type reader interface {
 func (a *app) open(req deploy.Request) (*session, error) {
 	f, err := fleet.Load(a.config)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, deploy.UsageError{Err: err}
 	}
 	if _, err := f.Select(req.Servers, req.Cycle); err != nil {
-		return nil, usageError{err}
+		return nil, deploy.UsageError{Err: err}
 	}
 	s := &session{app: a, fleet: f, report: a.newReport()}
 	options := connect.Options{Getenv: a.io.Getenv, Sink: s.report, RunURL: a.io.Getenv("SNOWDROP_RUN_URL")}
 	if s.outside, err = connect.Connect(f, options); err != nil {
-		return nil, usageError{err}
+		return nil, deploy.UsageError{Err: err}
 	}
 	s.deployer = s.outside.Deployer(f, options)
 	return s, nil
@@ -79,6 +79,8 @@ type runFlags struct {
 	dryRun  bool
 	yes     bool
 	force   bool
+	// revision is a full git revision, or for a rebuild the beginning of one.
+	revision string
 }
 
 // addSelect adds the flags that choose servers.
@@ -102,13 +104,18 @@ func (f *runFlags) addRun(a *app, c *cobra.Command) {
 	a.addJSON(c, "tell what happens as JSON, one event a line")
 }
 
+// addRevision adds the flag of the commands that evaluate the flake.
+func (f *runFlags) addRevision(c *cobra.Command) {
+	c.Flags().StringVar(&f.revision, "revision", "", "the flake at this git revision, given in full, instead of what is checked out")
+}
+
 // addYes adds --yes to a command that destroys something.
 func (f *runFlags) addYes(c *cobra.Command) {
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask before something is destroyed")
 }
 
 func (f *runFlags) request(args []string) deploy.Request {
-	return deploy.Request{Servers: append(args, f.servers...), Cycle: f.cycle, DryRun: f.dryRun, Force: f.force}
+	return deploy.Request{Servers: append(args, f.servers...), Cycle: f.cycle, DryRun: f.dryRun, Force: f.force, Revision: f.revision}
 }
 
 // confirm asks the person at the terminal. Without one there is nobody to ask,
@@ -119,7 +126,7 @@ func (s *session) confirm(ctx context.Context, f *runFlags, question string) err
 	}
 	in, ok := s.io.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) { //nolint:gosec // a file descriptor is a small number
-		return usageError{fmt.Errorf("%s\nThere is no terminal to ask at: add --yes", question)}
+		return deploy.UsageError{Err: fmt.Errorf("%s\nThere is no terminal to ask at: add --yes", question)}
 	}
 	_, _ = fmt.Fprintf(s.io.Err, "%s\nGo on? [y/N] ", question)
 	answer, err := readLine(ctx, in)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -13,16 +14,25 @@ import (
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/steps"
 	"github.com/versatus/snowdrop/steps/build"
+	"github.com/versatus/snowdrop/steps/upload"
 )
 
 // PlanRebuild plans to put the image that a server is recorded to run on all of
 // its droplets again, whatever they run now. imageID picks another custom image
-// of the server; 0 means the recorded one. Nothing is built.
+// of the server, as the request's revision does; 0 means the recorded one. Nothing
+// is built.
 func (d *Deployer) PlanRebuild(ctx context.Context, req Request, imageID int) (*Plan, error) {
 	return d.planAgain(ctx, req, func(p *Plan, s fleet.Server) (ServerPlan, error) {
 		rec := p.world.records[s.Name]
 		if imageID != 0 {
 			r, err := pickRelease(p.world, s, rec, imageID)
+			if err != nil {
+				return ServerPlan{}, err
+			}
+			return p.again(s, r, true)
+		}
+		if req.Revision != "" {
+			r, err := releaseAt(p.world, s, rec, req.Revision)
 			if err != nil {
 				return ServerPlan{}, err
 			}
@@ -124,7 +134,9 @@ func pickRelease(w world, s fleet.Server, rec *release.Record, imageID int) (rel
 		}
 		if i.ID == imageID {
 			hash, _ := ocean.HashOf(i.Name)
+			revision, _ := upload.RevisionOf(i.Description)
 			return release.Release{
+				Revision:    revision,
 				Image:       release.Image{Hash: hash},
 				CustomImage: release.CustomImage{ID: i.ID, Name: i.Name, Regions: i.Regions},
 			}, nil
@@ -133,6 +145,37 @@ func pickRelease(w world, s fleet.Server, rec *release.Record, imageID int) (rel
 	}
 	return release.Release{}, fmt.Errorf("server %s has no custom image %d; it has: %s", s.Name, imageID, list(has))
 }
+
+// releaseAt is the release of a git revision, or of one that begins like it: from
+// the record, else from what the custom images say of themselves.
+func releaseAt(w world, s fleet.Server, rec *release.Record, revision string) (release.Release, error) {
+	if len(revision) < leastRevision {
+		return release.Release{}, fmt.Errorf("server %s: revision %q is too short to be one: give %d digits of it or more", s.Name, revision, leastRevision)
+	}
+	if rec != nil {
+		for _, r := range []*release.Release{&rec.Release, rec.Previous, rec.Attempted} {
+			if r != nil && strings.HasPrefix(r.Revision, revision) {
+				return *r, nil
+			}
+		}
+	}
+	var has []string
+	for _, i := range w.images {
+		built, _ := upload.RevisionOf(i.Description)
+		switch {
+		case !i.Ours(s.Name) || !i.Available() || built == "":
+		case strings.HasPrefix(built, revision), strings.HasPrefix(revision, built):
+			return pickRelease(w, s, rec, i.ID)
+		default:
+			has = append(has, short(built)+" ("+imageWords(i.Name, i.ID)+")")
+		}
+	}
+	return release.Release{}, fmt.Errorf("server %s has no custom image of revision %s; it has: %s; deploy that revision to build it again",
+		s.Name, short(revision), list(has))
+}
+
+// leastRevision is as short as git itself abbreviates.
+const leastRevision = 7
 
 // Rebuild carries out a plan of PlanRebuild or PlanRollback. verb is what people
 // called it.

@@ -105,6 +105,17 @@ func (p Plan) Wiped() []ocean.Droplet {
 	return wiped
 }
 
+// Pending are the servers of which any droplet needs anything at all.
+func (p Plan) Pending() []ServerPlan {
+	var pending []ServerPlan
+	for _, s := range p.Servers {
+		if len(s.Pending()) > 0 {
+			pending = append(pending, s)
+		}
+	}
+	return pending
+}
+
 // world is what the outside said when the plan was made: one list each.
 type world struct {
 	droplets []ocean.Droplet

@@ -9,6 +9,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/lab"
 	"github.com/versatus/snowdrop/internal/release"
 )
@@ -297,5 +298,36 @@ func TestEveryWayToBootBadlyIsFoundOutAndRolledBack(t *testing.T) {
 				t.Errorf("deploy = %v, %s%s", err, result.Servers[0].Outcome, causes(err))
 			}
 		})
+	}
+}
+
+func TestRebuildTakesTheImageOfARevision(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	s.fleet.Servers["web"] = func() fleet.Server { w := s.fleet.Servers["web"]; w.Keep = 3; return w }()
+	images := map[string]string{}
+	for revision, change := range map[string]string{first: "a", second: "b", third: "c"} {
+		images[revision] = change
+	}
+	for _, revision := range []string{first, second, third} {
+		s.release(revision, "web", web(images[revision]))
+		s.mustRun()
+		images[revision] = s.runs("web-1")
+	}
+	// The first release is in no field of the record by now: its image says what it is.
+	for _, revision := range []string{first[:7], second, first} {
+		plan, err := s.deployer().PlanRebuild(t.Context(), deploy.Request{Servers: []string{"web"}, Revision: revision}, 0)
+		check(t, err)
+		_, err = s.deployer().Rebuild(t.Context(), "rebuild", plan)
+		check(t, err)
+		if got := s.record("web").Revision; s.runs("web-1") != images[got] || !strings.HasPrefix(got, revision) {
+			t.Errorf("asked for %s, the droplet runs %s and the record says %s", revision, s.runs("web-1"), got)
+		}
+	}
+	for revision, want := range map[string]string{"4444444": "no custom image of revision 4444444; it has", "111": "too short"} {
+		_, err := s.deployer().PlanRebuild(t.Context(), deploy.Request{Servers: []string{"web"}, Revision: revision}, 0)
+		if s.failed(err) == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("revision %s: %v", revision, err)
+		}
 	}
 }

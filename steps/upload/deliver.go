@@ -133,6 +133,14 @@ func (w *work) description(object *document) string {
 	return strings.Join(parts, ", ")
 }
 
+// RevisionOf is the git revision that a custom image's description names; ok is
+// false where it names none, as for an image of a tree that was not committed.
+func RevisionOf(description string) (revision string, ok bool) {
+	rest, ok := strings.CutPrefix(description, "revision ")
+	revision, _, _ = strings.Cut(rest, ",")
+	return revision, ok && revision != ""
+}
+
 // cause is the likely reason of a failed import, and what to do. DigitalOcean's own
 // words can be empty.
 func (w *work) cause(words string) string {
