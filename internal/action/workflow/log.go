@@ -47,18 +47,19 @@ const maxWarnings = 10
 
 // Emit takes in an event. It is safe for concurrent use.
 func (l *Log) Emit(e event.Event) {
-	l.plain.Emit(e)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if warning, ok := e.(event.Warning); ok && l.warnings < maxWarnings {
+		l.warnings++
+		l.commands.Warning("snowdrop: "+warning.String(), warning.Text) // the runner shows it in the log too
+		return
+	}
+	l.plain.Emit(e)
 	switch e := e.(type) {
 	case event.Log:
 		l.keep(e.Server, lead(e.Droplet, e.Step)+e.Line)
 	case event.Evidence:
 		l.evidence(e)
-	case event.Warning:
-		if l.warnings++; l.warnings <= maxWarnings {
-			l.commands.Warning("snowdrop: "+e.String(), e.Text)
-		}
 	case event.StepFinished:
 		if e.Server == "" {
 			l.group("", "all that was printed by: "+e.Step)
