@@ -82,6 +82,7 @@ func newComments(author string) *comments {
 // it is looked at right before; a newer run's change within that moment can be
 // lost.
 func (c *Client) SetComment(ctx context.Context, pull int, s Sticky, body string) (Comment, error) {
+	s.Kind = valid(s.Kind) // as it is read back
 	m := marker{Kind: s.Kind, Run: s.Run, Attempt: s.Attempt, Revision: s.Revision}
 	line, err := m.line()
 	if err != nil {

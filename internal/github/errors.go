@@ -68,6 +68,8 @@ func (e *APIError) hint() string {
 		return "the token is wrong, expired or revoked; pass the job's GITHUB_TOKEN or another valid one"
 	case e.Status == http.StatusForbidden:
 		return e.permission()
+	case e.Status == http.StatusGone:
+		return "" // its message says what is switched off
 	case e.Missing():
 		return fmt.Sprintf("it is not there, or this token may not see it (that takes `%s`), or this server has no such API", e.Needs)
 	case e.Status >= http.StatusMultipleChoices && e.Status < http.StatusBadRequest:
@@ -84,7 +86,11 @@ func (e *APIError) hint() string {
 func (e *APIError) permission() string {
 	switch {
 	case strings.Contains(e.Message, "by integration"):
-		return fmt.Sprintf("give the job `permissions: {%s}`; for a pull request from a fork or of Dependabot its token can only read", e.Needs)
+		hint := fmt.Sprintf("give the job `permissions: {%s}`", e.Needs)
+		if strings.HasSuffix(e.Needs, "write") {
+			hint += "; for a pull request from a fork or of Dependabot its token can only read"
+		}
+		return hint
 	case strings.Contains(e.Message, "by personal access token"):
 		return fmt.Sprintf("give the token the repository permission `%s`", e.Needs)
 	case strings.Contains(e.Message, "authenticate via a GitHub App"):
