@@ -85,7 +85,7 @@ func (f *findings) add(check, text string, err error) {
 func (a *app) examine(ctx context.Context, fl *fleet.Fleet) findings {
 	var f findings
 	f.add("fleet file", fmt.Sprintf("%s, %d server(s)", fl.Path, len(fl.Servers)), nil)
-	version, err := connect.Nix(fl, "").Version(ctx)
+	version, err := connect.Nix(fl).Version(ctx)
 	f.add("nix", version, err)
 	options := connect.Options{Getenv: a.io.Getenv, Sink: event.Discard()}
 	outside, err := connect.Connect(fl, options)

@@ -37,7 +37,7 @@ func (a *app) init(ctx context.Context, in fleet.DraftInput) error {
 	if _, err := os.Stat(a.config); !errors.Is(err, fs.ErrNotExist) {
 		return deploy.UsageError{Err: fmt.Errorf("%s is there already and is not overwritten: remove it, or name another file with --config", a.config)}
 	}
-	shown, err := connect.Nix(&fleet.Fleet{Path: a.config}, "").Show(ctx, in.Flake)
+	shown, err := connect.Nix(&fleet.Fleet{Path: a.config}).Show(ctx, in.Flake)
 	if err != nil {
 		return fmt.Errorf("look at the flake %s: %w", in.Flake, err)
 	}
