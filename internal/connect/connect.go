@@ -43,9 +43,10 @@ type Options struct {
 	Nix deploy.Nix
 	// RunURL is where the run can be watched; it goes into the records.
 	RunURL string
-	// LogDir is where full logs of nix are kept; empty means a place under the
-	// user's cache folder.
-	LogDir string
+	// NixConfig are further lines for nix.conf.
+	NixConfig string
+	// Ancestry, if set, knows which of two commits is the older one.
+	Ancestry deploy.Ancestry
 }
 
 // Outside are the clients of one run.
@@ -62,7 +63,7 @@ type Outside struct {
 // everything that is missing, with the name of the variable to set.
 func Connect(f *fleet.Fleet, o Options) (*Outside, error) {
 	out := &Outside{Redact: Secrets(o.Getenv), Clock: ocean.RealClock()}
-	out.Redact.Add(fileSecrets(f, o.Getenv)...)
+	out.Redact.Add(FileSecrets(f, o.Getenv)...)
 	var faults []error
 	var err error
 	if out.Ocean, err = Ocean(o.Getenv); err != nil {
@@ -74,7 +75,7 @@ func Connect(f *fleet.Fleet, o Options) (*Outside, error) {
 	if out.SSH, err = remote.New(remote.Config{Env: o.Getenv}); err != nil {
 		faults = append(faults, fmt.Errorf("prepare SSH: %w", err))
 	}
-	out.Nix = Nix(f, o.LogDir)
+	out.Nix = newNix(f, o)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
@@ -86,12 +87,34 @@ func (o *Outside) Deployer(f *fleet.Fleet, opt Options) *deploy.Deployer {
 	config := deploy.Config{
 		Fleet: f, Nix: o.Nix, Space: o.Space, Ocean: o.Ocean, SSH: o.SSH,
 		Sink: o.Redact.Sink(opt.Sink), Clock: o.Clock, Getenv: opt.Getenv, RunURL: opt.RunURL,
-		Redact: o.Redact.String,
+		Redact: o.Redact.String, Ancestry: opt.Ancestry,
 	}
 	if opt.Nix != nil {
 		config.Nix = opt.Nix
 	}
 	return deploy.New(config)
+}
+
+// Evaluator makes a Deployer for Evaluate alone, which needs no credentials.
+func Evaluator(f *fleet.Fleet, o Options, r *redact.Redactor) *deploy.Deployer {
+	return deploy.New(deploy.Config{
+		Fleet: f, Nix: newNix(f, o), Sink: r.Sink(o.Sink), Clock: ocean.RealClock(), Getenv: o.Getenv, Redact: r.String,
+	})
+}
+
+// Missing are the variables without which the account and the Space cannot be
+// asked.
+func Missing(getenv func(string) string) []string {
+	var missing []string
+	if first(getenv, EnvToken, EnvTokenOther) == "" {
+		missing = append(missing, EnvToken)
+	}
+	for _, name := range []string{EnvSpaceKey, EnvSpaceSecret} {
+		if getenv(name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	return missing
 }
 
 // Ocean makes the client of DigitalOcean's API alone.
@@ -149,31 +172,43 @@ func openSpace(f *fleet.Fleet, getenv func(string) string) (*space.Client, error
 	return client, nil
 }
 
-// Nix makes the client of the nix program. Without a logDir, logs are kept under
-// the user's cache folder, or a temporary one.
-func Nix(f *fleet.Fleet, logDir string) *nix.Client {
-	if logDir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			cache = os.TempDir()
-		}
-		logDir = filepath.Join(cache, "snowdrop", "logs")
+// Nix makes the client of the nix program, which keeps its logs under the user's
+// cache folder, or a temporary one.
+func Nix(f *fleet.Fleet) *nix.Client { return newNix(f, Options{}) }
+
+func newNix(f *fleet.Fleet, o Options) *nix.Client {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
 	}
-	return nix.New(nix.Config{Options: f.Nix.Options, Builders: f.Nix.Builders, LogDir: logDir, Dir: filepath.Dir(f.Path)})
+	logDir := filepath.Join(cache, "snowdrop", "logs")
+	config := nix.Config{Options: f.Nix.Options, Builders: f.Nix.Builders, LogDir: logDir, Dir: filepath.Dir(f.Path)}
+	if o.NixConfig != "" {
+		// What the user has set so already comes first, so that ours counts.
+		config.Env = []string{"NIX_CONFIG=" + strings.TrimSpace(os.Getenv("NIX_CONFIG")+"\n"+o.NixConfig)}
+	}
+	return nix.New(config)
 }
 
 // Secrets makes a redactor that knows every credential of the environment.
 func Secrets(getenv func(string) string) *redact.Redactor {
-	r := redact.New()
-	for _, name := range []string{EnvToken, EnvTokenOther, EnvSpaceSecret, EnvSpaceKey, remote.EnvPrivateKey, "GITHUB_TOKEN"} {
-		r.Add(getenv(name))
-	}
-	return r
+	return redact.New(Credentials(getenv)...)
 }
 
-// fileSecrets are the contents of servers' files that come from the environment,
+// Credentials are those of the environment.
+func Credentials(getenv func(string) string) []string {
+	var all []string
+	for _, name := range []string{EnvToken, EnvTokenOther, EnvSpaceSecret, EnvSpaceKey, remote.EnvPrivateKey, "GITHUB_TOKEN"} {
+		if value := getenv(name); value != "" {
+			all = append(all, value)
+		}
+	}
+	return all
+}
+
+// FileSecrets are the contents of servers' files that come from the environment,
 // and the keys that name one.
-func fileSecrets(f *fleet.Fleet, getenv func(string) string) []string {
+func FileSecrets(f *fleet.Fleet, getenv func(string) string) []string {
 	var secrets []string
 	for _, s := range f.Servers {
 		for _, file := range s.Files {

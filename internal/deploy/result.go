@@ -14,7 +14,9 @@ import (
 
 // Result says what state everything was left in.
 type Result struct {
-	Servers []ServerResult
+	// Revision is the flake's; empty where it is not committed, or was not asked.
+	Revision string
+	Servers  []ServerResult
 }
 
 // ServerResult is how one server's part of a run ended.
@@ -34,6 +36,8 @@ type ServerResult struct {
 type DropletResult struct {
 	Droplet ocean.Droplet
 	Outcome event.Outcome
+	// Rebuilt says that a rebuild of it was asked for, whatever came of it.
+	Rebuilt bool
 	// State is one sentence: what runs there now.
 	State string
 	Err   error
@@ -77,7 +81,7 @@ func (e *FailedError) RolledBack() bool {
 func (r *run) finish(ctx context.Context) (*Result, error) {
 	err := r.failure(ctx)
 	r.steps.Sink.Emit(event.RunFinished{Verb: r.verb, Took: r.since(), Next: r.next(err), Err: err})
-	return &Result{Servers: r.results}, err
+	return &Result{Revision: r.plan.Revision, Servers: r.results}, err
 }
 
 func (r *run) failure(ctx context.Context) error {

@@ -49,7 +49,7 @@ func (r *run) since() time.Duration { return r.d.Clock.Now().Sub(r.started) }
 
 // server does one server's part and keeps how it ended.
 func (r *run) server(ctx context.Context, plan ServerPlan, do func(*serverRun) error) {
-	s := &serverRun{run: r, d: r.d, plan: plan, stages: map[int]stage{}}
+	s := &serverRun{run: r, d: r.d, plan: plan, stages: map[int]stage{}, wiped: map[int]bool{}}
 	start := r.d.Clock.Now()
 	err := do(s)
 	result := s.result(ctx, err)
@@ -93,6 +93,7 @@ type serverRun struct {
 
 	mu     sync.Mutex
 	stages map[int]stage // by droplet id
+	wiped  map[int]bool  // those for which a rebuild was sent
 }
 
 // stage is how far the work on a droplet got: what is said of it when the run
@@ -111,6 +112,15 @@ func (s *serverRun) reached(id int, at stage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stages[id] = at
+	if at == rebuildSent {
+		s.wiped[id] = true
+	}
+}
+
+func (s *serverRun) rebuilds(id int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wiped[id]
 }
 
 func (s *serverRun) stage(id int) stage {
@@ -171,7 +181,7 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 		touched[r.droplet.ID] = r
 	}
 	for i, droplet := range s.plan.Droplets {
-		one := DropletResult{Droplet: droplet, Outcome: event.Untouched}
+		one := DropletResult{Droplet: droplet, Outcome: event.Untouched, Rebuilt: s.rebuilds(droplet.ID)}
 		r, ok := touched[droplet.ID]
 		switch {
 		case ok:

@@ -14,7 +14,8 @@ import (
 )
 
 // defaultGrace is how long nix may take to end its builds after SIGINT.
-const defaultGrace = 10 * time.Second
+// A cancelled job of GitHub has seven and a half seconds in all.
+const defaultGrace = 3 * time.Second
 
 // common is what every command of nix gets from us.
 func (c *Client) common() []string {
