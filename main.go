@@ -5,8 +5,10 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
+	"github.com/versatus/snowdrop/internal/action"
 	"github.com/versatus/snowdrop/internal/cli"
 )
 
@@ -21,5 +23,8 @@ func run() int {
 	// A second signal ends the process at once: whoever sends it does not want to
 	// wait for the tidying up.
 	defer context.AfterFunc(ctx, stop)()
+	if slices.Equal(os.Args[1:], []string{"action"}) { // action.yml says so
+		return action.Run(ctx, action.IO{Out: os.Stdout, Getenv: os.Getenv})
+	}
 	return cli.Run(ctx, os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv})
 }

@@ -1,0 +1,50 @@
+package action
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// giveBack gives what this run wrote into the workspace to the workspace's owner:
+// a container action is root, and the steps after it are not. Only what is root's
+// and was changed since the run began is touched.
+func giveBack(workspace string, since time.Time) error {
+	if workspace == "" || since.IsZero() || os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(workspace)
+	if err != nil {
+		return fmt.Errorf("find out whose the workspace is: %w", err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return nil
+	}
+	var faults []error
+	_ = filepath.WalkDir(workspace, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // what cannot be read is not ours
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil //nolint:nilerr // it is gone meanwhile
+		}
+		at, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || at.Uid != 0 || info.ModTime().Before(since.Truncate(time.Second)) {
+			return nil
+		}
+		if err := os.Lchown(name, int(owner.Uid), int(owner.Gid)); err != nil {
+			faults = append(faults, err)
+		}
+		return nil
+	})
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("give the files that were written back to the workspace's owner: %w", err)
+	}
+	return nil
+}
