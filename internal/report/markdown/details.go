@@ -1,0 +1,235 @@
+package markdown
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/internal/report"
+)
+
+// details are all that is told of a server. They stand open where somebody has to
+// look: where it failed, and where a run was cut off.
+func (v *view) details(l *line) string {
+	body := join([]string{v.droplets(l), v.failure(l), v.evidence(l), v.steps(l)})
+	if body == "" {
+		return ""
+	}
+	o := v.run.outcome(l)
+	open := ""
+	if o == event.Failed || o == event.RolledBack || o == event.Cancelled || v.run.cancelled() {
+		open = " open"
+	}
+	return "<details" + open + ">\n<summary>" + sign(o) + " <b>" + htmlText(l.Server) + "</b>: " +
+		htmlText(shorten(v.title(l), titleLimit)) + "</summary>\n\n" + body + "\n</details>\n"
+}
+
+// droplets is a row a droplet: what state it was left in, or is in now.
+func (v *view) droplets(l *line) string {
+	rows := make([][]string, len(l.droplets))
+	for i, d := range l.droplets {
+		rows[i] = []string{code(d.Droplet), v.state(l, d), dropletImages(d), proof(d)}
+	}
+	return table([]string{"Droplet", "State", "Image", "Evidence"}, rows)
+}
+
+// stateLimit is for a droplet's state and a step's result, in bytes.
+const stateLimit = 400
+
+func (v *view) state(server, d *line) string {
+	o := v.run.outcome(server)
+	switch {
+	case d.droplet != nil:
+		state := prose(shorten(oneLine(d.droplet.State), stateLimit))
+		if state == "" {
+			state = string(d.droplet.Outcome)
+		}
+		return sign(d.droplet.Outcome) + " " + state
+	case len(d.tasks) > 0:
+		return sign("") + " " + prose(shorten(d.tasks[len(d.tasks)-1].now(v.now), stateLimit))
+	case len(d.steps) > 0 && o == "":
+		last := d.steps[len(d.steps)-1].Step
+		return sign("") + " " + prose(last) + " is done"
+	case !d.began.IsZero():
+		return sign(event.Cancelled) + " not known: the run broke off"
+	case o == "":
+		return sign("") + " waiting"
+	default:
+		return sign(event.Untouched) + " " + string(event.Untouched)
+	}
+}
+
+func dropletImages(d *line) string {
+	if d.droplet == nil {
+		return ""
+	}
+	before, after := image(d.droplet.Before), image(d.droplet.After)
+	if before == "" || after == "" || before == after {
+		return before + strings.TrimPrefix(after, before)
+	}
+	return before + " → " + after
+}
+
+// proof is what the last verification of a droplet came to.
+func proof(d *line) string {
+	if len(d.evidence) == 0 {
+		return ""
+	}
+	e := d.evidence[len(d.evidence)-1]
+	text := held(e)
+	if boot := clean(e.BootID); boot != "" {
+		text += ", boot " + code(boot[:min(8, len(boot))])
+	}
+	return text
+}
+
+func held(e release.Evidence) string {
+	failed, all := len(e.Failures()), len(e.Checks)
+	switch {
+	case all == 0:
+		return "nothing was checked"
+	case failed == 0 && all == 1:
+		return "1 check held"
+	case failed == 0:
+		return fmt.Sprintf("%d checks held", all)
+	default:
+		return of(failed, all, "check") + " failed"
+	}
+}
+
+// failure is a server's error in full, what was printed before it, and the journals
+// of failed units that it does not hold.
+func (v *view) failure(l *line) string {
+	err := l.end().Err
+	if err == nil {
+		return ""
+	}
+	text := strings.Join(cleanLines(err.Error()), "\n")
+	if whose := v.told[text]; whose != "" {
+		return "The error is that of **" + prose(whose) + "**.\n"
+	}
+	if v.told != nil {
+		v.told[text] = l.Server
+	}
+	parts := []string{fence(elide(cleanLines(text), v.errorLimit))}
+	for _, at := range append([]*line{&v.run.fleet, l}, l.droplets...) {
+		for _, s := range at.steps {
+			if s.Err != nil && strings.Contains(text, firstOf(s.Err)) {
+				parts = append(parts, v.printed(s, text))
+			}
+		}
+	}
+	return join(parts)
+}
+
+func firstOf(err error) string {
+	if lines := cleanLines(err.Error()); len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
+// printed is the end of what a step that failed has printed, unless its error
+// holds that.
+func (v *view) printed(s step, text string) string {
+	lines := cleanLines(strings.Join(s.tail, "\n"))
+	if len(lines) == 0 || strings.Contains(text, strings.TrimSpace(lines[len(lines)-1])) {
+		return ""
+	}
+	return "The last lines that " + code(s.Step) + " printed:\n\n" + fence(elide(lines, v.errorLimit/2))
+}
+
+// evidence is what each verification saw.
+func (v *view) evidence(l *line) string {
+	var parts []string
+	for _, d := range l.droplets {
+		for i, e := range d.evidence {
+			title := "What was seen on " + code(d.Droplet)
+			if i > 0 {
+				title += ", after it went back"
+			}
+			title += ": " + held(e)
+			if e.Took > 0 {
+				title += " in " + report.Duration(e.Took)
+			}
+			parts = append(parts, title+"\n", v.checks(e))
+			for _, u := range e.Failed {
+				parts = append(parts, v.journal(l, u))
+			}
+		}
+	}
+	return join(parts)
+}
+
+// checks are those of one verification: all of them, or those that failed and the
+// names of the others.
+func (v *view) checks(e release.Evidence) string {
+	var rows [][]string
+	var good []string
+	for _, c := range e.Checks {
+		if c.OK && !v.whole {
+			good = append(good, oneLine(c.Name))
+			continue
+		}
+		mark := "✅"
+		if !c.OK {
+			mark = "❌"
+		}
+		rows = append(rows, []string{mark, code(shorten(oneLine(c.Name), stateLimit)), value(c.Want), value(c.Got)})
+	}
+	text := ""
+	if len(good) > 0 {
+		text = "✅ " + within(good, stateLimit) + "\n"
+	}
+	return join([]string{table([]string{"", "Check", "Wanted", "Seen"}, rows), text})
+}
+
+// value is what was wanted or seen: paths and the like as code, words as they are.
+func value(text string) string {
+	text = shorten(oneLine(text), stateLimit)
+	if strings.ContainsAny(text, "/_") && !strings.Contains(text, " ") {
+		return code(text)
+	}
+	return prose(text)
+}
+
+// journal is a unit that is not as it should be, with its last lines unless the
+// server's error holds them.
+func (v *view) journal(l *line, u release.Unit) string {
+	title := code(u.Name) + ": " + prose(unitWords(u)) + "\n"
+	lines := cleanLines(strings.Join(u.Journal, "\n"))
+	if len(lines) == 0 || l.end().Err != nil && strings.Contains(l.end().Err.Error(), lines[len(lines)-1]) {
+		return title
+	}
+	return title + "\n" + fence(elide(lines, v.errorLimit/2))
+}
+
+// steps are the timings, with what came out.
+func (v *view) steps(l *line) string {
+	var rows [][]string
+	for _, at := range append([]*line{&v.run.fleet, l}, l.droplets...) {
+		where := code(at.Droplet)
+		if at.Server == "" {
+			where = "all servers"
+		}
+		for _, s := range at.steps {
+			rows = append(rows, []string{prose(s.Step), where, report.Duration(s.Took), result(s)})
+		}
+		for _, t := range at.tasks {
+			rows = append(rows, []string{prose(t.step), where, since(t.began, v.now), sign("") + " at work"})
+		}
+	}
+	return table([]string{"Step", "On", "Took", "Result"}, rows)
+}
+
+func result(s step) string {
+	switch {
+	case s.Err != nil:
+		return "❌ " + prose(shorten(firstOf(s.Err), stateLimit/2))
+	case s.Skipped != "":
+		return "skipped: " + prose(shorten(oneLine(s.Skipped), stateLimit/2))
+	default:
+		return prose(shorten(oneLine(s.Result), stateLimit/2))
+	}
+}

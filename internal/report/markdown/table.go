@@ -1,0 +1,181 @@
+package markdown
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/report"
+)
+
+// table is a table of cells that are markdown of ours.
+func table(heads []string, rows [][]string) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	row(&b, heads)
+	b.WriteString("|" + strings.Repeat(" --- |", len(heads)) + "\n")
+	for _, cells := range rows {
+		row(&b, cells)
+	}
+	return b.String()
+}
+
+func row(b *strings.Builder, cells []string) {
+	for _, c := range cells {
+		b.WriteString("| ")
+		if c = inCell(c); c != "" {
+			b.WriteString(c + " ")
+		}
+	}
+	b.WriteString("|\n")
+}
+
+// servers is a row a server. Where that is too long, those to which nothing
+// happened are counted.
+func (v *view) servers() string {
+	heads := []string{"Server", "Outcome", "Revision", "Image", "Droplets", "Took"}
+	var all, changed [][]string
+	for _, l := range v.run.servers {
+		cells := v.server(l)
+		all = append(all, cells)
+		if v.run.outcome(l) != event.Unchanged {
+			changed = append(changed, cells)
+		}
+	}
+	text := table(heads, all)
+	if rest := len(all) - len(changed); len(text) > v.tableLimit && rest > 0 {
+		return join([]string{table(heads, changed), sign(event.Unchanged) + " " + plural(rest, "further server") + " unchanged\n"})
+	}
+	return text
+}
+
+func (v *view) server(l *line) []string {
+	o := v.run.outcome(l)
+	what := string(o)
+	switch o {
+	case "":
+		what = prose(v.working(l))
+	case event.WouldDo:
+		what = would(v.run.verb)
+	}
+	took := ""
+	if t := l.end().Took; t > 0 {
+		took = report.Duration(t)
+	}
+	return []string{
+		"**" + prose(l.Server) + "**", sign(o) + " " + what, v.revisions(l), images(o, l.end()), v.dropletNames(l), took,
+	}
+}
+
+// dropletLimit is for the names of one server's droplets in the table, in bytes.
+const dropletLimit = 150
+
+// dropletNames are a server's droplets, with the outcomes of those that ended
+// otherwise than the server.
+func (v *view) dropletNames(l *line) string {
+	if len(l.droplets) > 0 && l.server != nil && len(others(l)) > 0 {
+		var counts []string
+		for _, d := range others(l) {
+			counts = append(counts, code(d.Droplet)+" "+string(d.droplet.Outcome))
+		}
+		text := strings.Join(counts, ", ")
+		if n := len(l.droplets) - len(counts); n > 0 {
+			text = fmt.Sprintf("%d of %d %s, ", n, len(l.droplets), l.server.Outcome) + text
+		}
+		if len(text) <= dropletLimit {
+			return text
+		}
+		return plural(len(l.droplets), "droplet")
+	}
+	names := make([]string, len(l.droplets))
+	for i, d := range l.droplets {
+		names[i] = d.Droplet
+	}
+	return within(names, dropletLimit)
+}
+
+// others are the droplets that ended otherwise than their server.
+func others(l *line) []*line {
+	var out []*line
+	for _, d := range l.droplets {
+		if d.droplet != nil && d.droplet.Outcome != l.server.Outcome {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// hash is a git revision that can be linked to.
+var hash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+
+// revision is a git revision, as a link where there is a page for it.
+func (v *view) revision(rev string) string {
+	short := code(report.Short(shorten(clean(rev), 100)))
+	if link := pageOf(v.frame.RepositoryURL, "commit", rev); link != "" && hash.MatchString(rev) {
+		return "[" + short + "](" + link + ")"
+	}
+	return short
+}
+
+// revisions are those of a server before and after the run, or one where they do
+// not differ.
+func (v *view) revisions(l *line) string {
+	end := l.end()
+	before, after := end.FormerRevision, end.Revision
+	if after == "" && l.server == nil {
+		after = v.run.revision
+	}
+	switch o := v.run.outcome(l); {
+	case before == "" || before == after:
+		return v.revision(after)
+	case o == event.Unchanged || after == "":
+		return v.revision(before)
+	case o == event.RolledBack:
+		return v.revision(before) + " (tried " + v.revision(after) + ")"
+	}
+	if link := pageOf(v.frame.RepositoryURL, "compare", before+"..."+after); link != "" && hash.MatchString(before) && hash.MatchString(after) {
+		return "[" + code(report.Short(before)) + " → " + code(report.Short(after)) + "](" + link + ")"
+	}
+	return v.revision(before) + " → " + v.revision(after)
+}
+
+// images are those of a server before and after the run.
+func images(o event.Outcome, end event.ServerFinished) string {
+	before, after := image(end.FormerImage), image(end.Image)
+	switch {
+	case after == "" && o == event.WouldDo && before != "":
+		return before + " → a new one"
+	case after == "" || before == after:
+		return before + strings.TrimPrefix(after, before)
+	case before == "":
+		return after
+	case o == event.RolledBack:
+		return before + " (tried " + after + ")"
+	default:
+		return before + " → " + after
+	}
+}
+
+func image(name string) string { return code(report.ShortImage(shorten(clean(name), 100))) }
+
+// address is one that nothing can be hidden in.
+var address = regexp.MustCompile(`^https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~:/?#@!&+,;=%-]*)?$`)
+
+// linkTo is a link; empty where the address is none.
+func linkTo(text, url string) string {
+	if !address.MatchString(url) {
+		return ""
+	}
+	return "[" + text + "](" + url + ")"
+}
+
+// pageOf is an address below a repository's; empty where that is none.
+func pageOf(repository, what, which string) string {
+	if !address.MatchString(repository) {
+		return ""
+	}
+	return strings.TrimRight(repository, "/") + "/" + what + "/" + which
+}
