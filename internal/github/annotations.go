@@ -65,9 +65,7 @@ func (c *Client) annotations(ctx context.Context, id int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	count = run.GetOutput().GetAnnotationsCount()
-	c.noteAnnotations(id, count)
-	return count, nil
+	return run.GetOutput().GetAnnotationsCount(), nil
 }
 
 func (c *Client) noteAnnotations(id int64, count int) {

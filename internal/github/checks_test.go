@@ -88,6 +88,19 @@ func TestAPageIsLeftAloneWhereNothingIsSaid(t *testing.T) {
 	}
 }
 
+func TestAPageWithoutATitleHasTheNameAsGitHubWantsOne(t *testing.T) {
+	t.Parallel()
+	s := newServer(t).on(runs, created(checkRun(42, name, runID, 0)))
+	k := webCheck(0)
+	k.Title, k.Summary, k.Text = "", "", "| droplet |"
+	_, err := s.client().CreateCheck(t.Context(), k)
+	check(t, err)
+	want := object{"title": name, "summary": name, "text": "| droplet |"}
+	if diff := cmp.Diff(any(want), s.request(0).body["output"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAnnotationsAreSentInBatchesOf50(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ annotations, requests int }{{1, 1}, {50, 1}, {51, 2}, {100, 2}, {101, 3}} {
@@ -160,8 +173,11 @@ func TestALaggingCountDoesNotHideALostBatch(t *testing.T) {
 		on(runs, created(checkRun(42, name, runID, 0))). // says 0, has 50
 		on(update, lost()).
 		on(look, ok(checkRun(42, name, runID, 50))).
-		on(update, ok(checkRun(42, name, runID, 100)))
-	_, err := s.client().CreateCheck(t.Context(), webCheck(100))
+		on(update, ok(checkRun(42, name, runID, 50))). // says 50, has 100
+		on(update, lost()).
+		on(look, ok(checkRun(42, name, runID, 100))).
+		on(update, ok(checkRun(42, name, runID, 101)))
+	_, err := s.client().CreateCheck(t.Context(), webCheck(101))
 	check(t, err)
 }
 

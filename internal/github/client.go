@@ -87,7 +87,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		owner: owner, name: name, token: token, clock: clock,
-		pacer:     newPacer(&sender{next: transport, base: base, token: token, clock: clock}, clock),
+		pacer:     newPacer(&sender{next: transport, token: token, clock: clock}, clock),
 		comments:  newComments(cfg.Author),
 		annotated: map[int64]int{},
 	}

@@ -155,7 +155,7 @@ func (c *Client) again(ctx context.Context, err error, try int, s subject) error
 		delete(c.comments.ids, s)
 		return nil
 	}
-	if !inDoubt(ctx, err) {
+	if !inDoubt(err) {
 		return err
 	}
 	if sleepErr := c.clock.Sleep(ctx, settle); sleepErr != nil {

@@ -26,7 +26,7 @@ func once[T any](ctx context.Context, clock Clock, send func(context.Context) (T
 		if err == nil {
 			return got, nil
 		}
-		if !inDoubt(ctx, err) {
+		if !inDoubt(err) {
 			return none, err
 		}
 		if sleepErr := clock.Sleep(ctx, settle); sleepErr != nil {
@@ -45,10 +45,7 @@ func once[T any](ctx context.Context, clock Clock, send func(context.Context) (T
 }
 
 // inDoubt says whether a request that failed may have been acted on all the same.
-func inDoubt(ctx context.Context, err error) bool {
-	if ctx.Err() != nil {
-		return false
-	}
+func inDoubt(err error) bool {
 	var answer *APIError
 	if errors.As(err, &answer) {
 		return answer.Status >= http.StatusInternalServerError

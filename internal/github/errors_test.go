@@ -53,6 +53,16 @@ func TestAnErrorSaysWhatToDo(t *testing.T) {
 	golden(t, "errors", all.String())
 }
 
+func TestAnErrorOfTheServerItselfSaysToTryLater(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for range 3 {
+		s.on(deploy, answer{status: 502, body: "<html>Unicorn!</html>"}).on(deployments, ok([]object{}))
+	}
+	_, err := s.client().CreateDeployment(t.Context(), production())
+	golden(t, "server-error", err.Error())
+}
+
 func TestEveryRequestNamesThePermissionThatItNeeds(t *testing.T) {
 	t.Parallel()
 	denied := fails(403, "Resource not accessible by integration")

@@ -31,6 +31,9 @@ func TestAShortRateLimitIsWaitedForAndThePOSTSentAgain(t *testing.T) {
 		{"secondary, 429", fails(429, secondary).with(after("30")), 30 * time.Second},
 		{"secondary, until a date", fails(429, secondary).with(after("Wed, 04 Mar 2026 05:06:27 GMT")), 21 * time.Second},
 		{"secondary, without a word of when", fails(403, secondary), time.Minute},
+		{"secondary, by its documentation alone", answer{status: 403, body: object{
+			"message": "Slow down.", "documentation_url": "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+		}}, time.Minute},
 		{"429 without a word of when", fails(429, "Too many requests"), time.Minute},
 		{"secondary, of an hour that is not used up", fails(403, secondary).with(map[string]string{
 			"X-RateLimit-Remaining": "900", "X-RateLimit-Reset": "1772600000",
@@ -70,6 +73,13 @@ func TestALongRateLimitIsAnErrorAndStopsWhatFollows(t *testing.T) {
 	s.on(compare, ok(comparison("behind")))
 	_, err := c.Compare(t.Context(), "a", "b")
 	check(t, err)
+	// Until the next.
+	s.on(compare, fails(403, "API rate limit exceeded for installation.").with(reset(80*time.Minute)))
+	for range 2 {
+		if _, err := c.Compare(t.Context(), "a", "b"); err == nil || !strings.Contains(err.Error(), "06:26:08 UTC") {
+			t.Errorf("error: %v", err)
+		}
+	}
 }
 
 func TestPatienceIsForTheWholeRequest(t *testing.T) {

@@ -23,7 +23,7 @@ type marker struct {
 }
 
 // line is the marker as it stands in a comment. JSON as Go writes it has no '>'
-// in it (it is written >) and no line break, so no content can end the HTML
+// in it (it is written \u003e) and no line break, so no content can end the HTML
 // comment.
 func (m marker) line() (string, error) {
 	data, err := json.Marshal(m)

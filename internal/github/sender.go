@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -23,16 +22,13 @@ const (
 // asked for again), and makes an error of a reached rate limit.
 type sender struct {
 	next  http.RoundTripper
-	base  *url.URL
 	token string
 	clock Clock
 }
 
-// RoundTrip sends a request to the API's own host and to no other.
+// RoundTrip sends a request with the token. That it goes to the API's own host is
+// up to the client that follows redirects.
 func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != s.base.Scheme || req.URL.Host != s.base.Host {
-		return nil, fmt.Errorf("the token is for %s and is not sent to %s", s.base.Host, req.URL.Host)
-	}
 	ctx, cancel := context.WithTimeout(req.Context(), attemptTimeout)
 	defer cancel()
 	out := req.Clone(ctx)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -147,6 +148,7 @@ func TestWhatIsRepeatedAndWhatIsNot(t *testing.T) {
 		{"a GET is not sent again after 404", read, 0, []announced{{compare, fails(404, "Not Found")}}, true, nil},
 		{"a connection that was refused, for a GET", read, 1, []announced{{compare, good}}, false, seconds(1)},
 		{"a connection that was refused, for a POST", make1, 2, []announced{{setStatus, done}}, false, seconds(1, 2)},
+		{"a connection that is refused throughout is no doubt", make1, 4, nil, true, seconds(1, 2, 4)},
 		{"a PATCH that sets values", set, 0, []announced{{update, fails(500, "x")}, {update, ok(checkRun(42, name, runID, 0))}}, false, seconds(1)},
 		{"a POST is not sent again after 422", make1, 0, []announced{{setStatus, fails(422, "Validation Failed")}}, true, nil},
 	}
@@ -200,10 +202,9 @@ func TestCancellingEndsAWait(t *testing.T) {
 
 func TestACancelledPOSTSaysThatItIsInDoubt(t *testing.T) {
 	t.Parallel()
-	s := newServer(t).on(setStatus, lost())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s.clock.onSleep = cancel
+	s := newServer(t).on(setStatus, answer{lost: true, meanwhile: cancel})
 	err := s.client().SetDeploymentStatus(ctx, 9, status())
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "before it was known") {
 		t.Errorf("error: %v", err)
@@ -232,4 +233,47 @@ func TestWritesFollowEachOtherByASecond(t *testing.T) {
 			t.Errorf("write %d came %s after the one before", i, pause)
 		}
 	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestTheRealClockWaitsAndCanBeCancelled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		c, err := github.New(github.Config{Token: token, Repository: "acme/fleet", Transport: transport(func(r *http.Request) (*http.Response, error) {
+			asked++
+			w := httptest.NewRecorder()
+			w.WriteHeader(502)
+			resp := w.Result()
+			resp.Request = r
+			return resp, nil
+		})})
+		check(t, err)
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		_, err = c.Compare(ctx, "a", "b")
+		if !errors.Is(err, context.DeadlineExceeded) || asked != 2 || time.Since(begin) != 1500*time.Millisecond {
+			t.Errorf("asked %d times in %s, error: %v", asked, time.Since(begin), err)
+		}
+	})
+}
+
+func TestAServerThatGoesSilentIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, err := github.New(github.Config{Token: token, Repository: "acme/fleet", Transport: transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})})
+		check(t, err)
+		begin := time.Now()
+		_, err = c.Compare(t.Context(), "a", "b")
+		if took := time.Since(begin); err == nil || took != 4*30*time.Second+7*time.Second {
+			t.Errorf("took %s, error: %v", took, err)
+		}
+	})
 }
