@@ -36,10 +36,11 @@ func (a *app) labCommand() *cobra.Command {
 	var slow bool
 	c := &cobra.Command{
 		Use:     "lab",
-		Short:   "Serve DigitalOcean's API, a Space and droplets on this machine, to try things",
+		Short:   "Serve DigitalOcean's API, a Space, GitHub and droplets on this machine, to try things",
 		GroupID: groupStart,
-		Long: `Serves DigitalOcean's API, a Space (S3) and droplets on loopback until it is
-interrupted, and prints the environment that leads snowdrop, doctl and rclone there.
+		Long: `Serves DigitalOcean's API, a Space (S3), GitHub's API and droplets on loopback
+until it is interrupted, and prints the environment that leads snowdrop, doctl and
+rclone there, and the address at which GitHub's pages can be looked at.
 
 Droplets are simulated (an SSH server in this process with scripted systemd answers)
 or, with --real, machines that systemd-nspawn boots from the uploaded image (Linux,
@@ -109,6 +110,10 @@ func (a *app) lab(ctx context.Context, cfg lab.Config) error {
 	}
 	for _, hint := range l.Hints() {
 		_, _ = fmt.Fprintln(a.io.Out, "# "+hint)
+	}
+	_, _ = fmt.Fprintf(a.io.Out, "# GitHub, to look at: %s/\n# and for what runs as a workflow does:\n", l.GitHubURL())
+	for _, line := range l.GitHubEnv() {
+		_, _ = fmt.Fprintln(a.io.Out, "#   "+line)
 	}
 	_, _ = fmt.Fprintln(a.io.Out, "# The lab runs until it is interrupted (Ctrl-C).")
 	<-ctx.Done()

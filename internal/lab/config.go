@@ -8,6 +8,7 @@ import (
 	"github.com/versatus/snowdrop/internal/lab/api"
 	"github.com/versatus/snowdrop/internal/lab/disk"
 	"github.com/versatus/snowdrop/internal/lab/fault"
+	"github.com/versatus/snowdrop/internal/lab/hub"
 )
 
 // ImageSpec says what a simulated droplet does with the image that carries it.
@@ -21,6 +22,9 @@ type Fault = fault.Fault
 
 // Token is a bearer token of the API; one without scopes may do everything.
 type Token = api.Token
+
+// GitHub says what GitHub looks like.
+type GitHub = hub.Config
 
 // MakeImage writes a small valid raw disk that carries the ImageSpec.
 func MakeImage(w io.Writer, spec ImageSpec) error {
@@ -37,14 +41,17 @@ func Faults() []fault.Description { return fault.Kinds() }
 
 // Config says what a lab looks like. The zero Config is a lab without droplets.
 type Config struct {
-	// Listen, ListenSpace and ListenSSH are loopback addresses; default 127.0.0.1:0.
-	Listen, ListenSpace, ListenSSH string
+	// Listen, ListenSpace, ListenSSH and ListenGitHub are loopback addresses; default
+	// 127.0.0.1:0.
+	Listen, ListenSpace, ListenSSH, ListenGitHub string
 	// Token may do everything; default "lab-token". Tokens are further ones.
 	Token  string
 	Tokens []Token
 	// Bucket is the Space's name, default "lab"; the keys have defaults too.
 	Bucket, AccessKey, SecretKey string
 	Droplets                     []DropletSpec
+	// GitHub is the repository and who may call; its faults are the lab's.
+	GitHub GitHub
 	// Timings are how long things take; the zero Timings are Fast.
 	Timings Timings
 	// RequestsPerHour and RequestsPerMinute are a token's limits; default 5000 and 250.
@@ -131,6 +138,7 @@ func (c Config) withDefaults() Config {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:0")
 	c.ListenSpace = cmp.Or(c.ListenSpace, "127.0.0.1:0")
 	c.ListenSSH = cmp.Or(c.ListenSSH, "127.0.0.1:0")
+	c.ListenGitHub = cmp.Or(c.ListenGitHub, "127.0.0.1:0")
 	c.Token = cmp.Or(c.Token, "lab-token")
 	c.Bucket = cmp.Or(c.Bucket, "lab")
 	c.AccessKey = cmp.Or(c.AccessKey, "LABACCESSKEY00000000")

@@ -17,6 +17,8 @@ func (l *Lab) control(mux *http.ServeMux) {
 	mux.HandleFunc("POST /lab/faults", l.postFault)
 	mux.HandleFunc("GET /lab/kinds", func(w http.ResponseWriter, _ *http.Request) { reply(w, Faults()) })
 	mux.HandleFunc("GET /lab/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, l.State()) })
+	mux.Handle("/lab/github", l.github)
+	mux.Handle("/lab/github/", l.github)
 	mux.HandleFunc("GET /lab/requests", func(w http.ResponseWriter, _ *http.Request) { reply(w, l.Requests()) })
 }
 

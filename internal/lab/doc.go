@@ -1,5 +1,6 @@
 // Package lab is the outside systems in a box, served on loopback by one process:
-// DigitalOcean's API, an S3 bucket, droplets, and a jump host that leads to them.
+// DigitalOcean's API, an S3 bucket, GitHub's API with its pages, droplets, and a jump
+// host that leads to them.
 // It serves "snowdrop lab", "snowdrop demo" and tests. Real clients (doctl, rclone,
 // godo, ssh) work against it unchanged.
 //
@@ -47,4 +48,9 @@
 //	s3-slow             METHOD /b/key  answer late, by delay=…
 //	ssh-hang            droplet name   never finish the SSH handshake
 //	ssh-refuse          droplet name   refuse the connection
+//	github-error        METHOD /path   answer 500 (or status=…) without doing anything
+//	github-lost         METHOD /path   do it, then answer 502: the answer is lost
+//	github-drop         METHOD /path   do it, then close the connection without an answer
+//	github-rate-limit   METHOD /path   answer 403 with retry-after (delay=…): too many at once
+//	github-slow         METHOD /path   answer late, by delay=…
 package lab

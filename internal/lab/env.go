@@ -3,6 +3,8 @@ package lab
 import (
 	"net"
 	"strings"
+
+	"github.com/versatus/snowdrop/internal/lab/hub"
 )
 
 // Env is the environment, NAME=value, that leads snowdrop, rclone and the AWS tools
@@ -43,6 +45,24 @@ func (l *Lab) APIURL() string { return l.apiURL }
 
 // SpaceURL is the S3 endpoint; the bucket is the first part of the path.
 func (l *Lab) SpaceURL() string { return l.spaceURL }
+
+// GitHubURL is where GitHub is: the API, and pages that show what is in it.
+func (l *Lab) GitHubURL() string { return l.githubURL }
+
+// GitHub is the repository, to put commits and pull requests into.
+func (l *Lab) GitHub() *hub.Hub { return l.github }
+
+// GitHubEnv is the environment, NAME=value, that leads to the lab's GitHub what
+// runs as a workflow does. It is not part of Env: where these names are set, gh
+// and other programs take them for the real one's.
+func (l *Lab) GitHubEnv() []string {
+	return []string{
+		"GITHUB_API_URL=" + l.GitHubURL(),
+		"GITHUB_SERVER_URL=" + l.GitHubURL(),
+		"GITHUB_REPOSITORY=" + l.github.Repository(),
+		"GITHUB_TOKEN=" + l.github.Token(),
+	}
+}
 
 // Bucket is the name of the one bucket.
 func (l *Lab) Bucket() string { return l.bucket.Name() }

@@ -19,6 +19,7 @@ import (
 	"github.com/versatus/snowdrop/internal/lab/api"
 	"github.com/versatus/snowdrop/internal/lab/bucket"
 	"github.com/versatus/snowdrop/internal/lab/fault"
+	"github.com/versatus/snowdrop/internal/lab/hub"
 	"github.com/versatus/snowdrop/internal/lab/sshd"
 )
 
@@ -29,11 +30,13 @@ type Lab struct {
 	faults   fault.Set
 	api      *api.Server
 	bucket   *bucket.Bucket
+	github   *hub.Hub
 	machines *machines
 	jump     *sshd.Server
 	requests requestLog
 
 	apiURL, spaceURL  string
+	githubURL         string
 	privateKey        string
 	clientKey, jumpID ssh.Signer
 
@@ -68,6 +71,9 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	if err := l.startBucket(ctx); err != nil {
+		return err
+	}
+	if err := l.startGitHub(ctx); err != nil {
 		return err
 	}
 	if err := l.startAPI(ctx); err != nil {
@@ -149,6 +155,21 @@ func (l *Lab) startBucket(ctx context.Context) error {
 	}
 	l.bucket = b
 	l.spaceURL, err = l.serve(ctx, l.cfg.ListenSpace, l.requests.record("s3", b))
+	return err
+}
+
+func (l *Lab) startGitHub(ctx context.Context) error {
+	cfg := l.cfg.GitHub
+	cfg.Faults = &l.faults
+	l.github = hub.New(cfg)
+	// Its pages are for people and are not recorded.
+	mux := http.NewServeMux()
+	mux.Handle("/", l.github)
+	for _, path := range []string{"/repos/", "/user"} {
+		mux.Handle(path, l.requests.record("github", l.github))
+	}
+	var err error
+	l.githubURL, err = l.serve(ctx, l.cfg.ListenGitHub, mux)
 	return err
 }
 

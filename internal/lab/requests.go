@@ -16,13 +16,13 @@ const maxBody = 64 << 10
 // Request is one request that the lab answered.
 type Request struct {
 	At time.Time `json:"at"`
-	// Service is "api" or "s3".
+	// Service is "api", "s3" or "github".
 	Service string `json:"service"`
 	Method  string `json:"method"`
 	Path    string `json:"path"`
 	// Query is without signatures.
 	Query url.Values `json:"query,omitempty"`
-	// Body is the start of what was sent to the API.
+	// Body is the start of what was sent to an API; objects are left out.
 	Body   string        `json:"body,omitempty"`
 	Status int           `json:"status"`
 	Took   time.Duration `json:"took"`
@@ -56,7 +56,7 @@ func (q *requestLog) record(service string, next http.Handler) http.Handler {
 			}
 		}
 		var body bytes.Buffer
-		if service == "api" {
+		if service != "s3" {
 			kept := io.TeeReader(io.LimitReader(r.Body, maxBody), &body)
 			r.Body = struct {
 				io.Reader

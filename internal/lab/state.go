@@ -8,6 +8,7 @@ import (
 	"github.com/versatus/snowdrop/internal/lab/api"
 	"github.com/versatus/snowdrop/internal/lab/bucket"
 	"github.com/versatus/snowdrop/internal/lab/droplet"
+	"github.com/versatus/snowdrop/internal/lab/hub"
 )
 
 // State is all that the lab holds at one moment.
@@ -19,6 +20,7 @@ type State struct {
 	Objects  []bucket.Object `json:"objects"`
 	// Uploads were neither completed nor aborted.
 	Uploads []bucket.Upload `json:"uploads"`
+	GitHub  hub.State       `json:"github"`
 }
 
 // DropletState is a droplet with its machine.
@@ -60,6 +62,7 @@ func (l *Lab) State() State {
 		s.Droplets = append(s.Droplets, state)
 	}
 	s.Objects, s.Uploads = l.bucket.State()
+	s.GitHub = l.github.State()
 	return s
 }
 

@@ -37,6 +37,11 @@ const (
 	S3Slow            Kind = "s3-slow"
 	SSHHang           Kind = "ssh-hang"
 	SSHRefuse         Kind = "ssh-refuse"
+	GitHubError       Kind = "github-error"
+	GitHubLost        Kind = "github-lost"
+	GitHubDrop        Kind = "github-drop"
+	GitHubRateLimit   Kind = "github-rate-limit"
+	GitHubSlow        Kind = "github-slow"
 )
 
 // Description says what a Kind does and what its target is.
@@ -71,6 +76,11 @@ func Kinds() []Description {
 		{S3Slow, key, "answer late, by delay=…"},
 		{SSHHang, droplet, "accept the connection and never finish the SSH handshake"},
 		{SSHRefuse, droplet, "refuse the connection"},
+		{GitHubError, request, "answer 500 (or status=…) without doing anything"},
+		{GitHubLost, request, "do it, then answer 502: the answer is lost"},
+		{GitHubDrop, request, "do it, then close the connection without an answer"},
+		{GitHubRateLimit, request, "answer 403 with retry-after (delay=…): too many at once"},
+		{GitHubSlow, request, "answer late, by delay=…"},
 	}
 }
 

@@ -1,0 +1,5 @@
+package hub
+
+import "net/http"
+
+func (h *Hub) pageRoutes() http.Handler { return http.NotFoundHandler() }
