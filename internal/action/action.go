@@ -19,6 +19,7 @@ import (
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/github"
 	"github.com/versatus/snowdrop/internal/redact"
 )
 
@@ -28,6 +29,8 @@ type IO struct {
 	Out io.Writer
 	// Getenv reads the environment.
 	Getenv func(string) string
+	// Clock spaces out what is written to GitHub; nil is the real one.
+	Clock github.Clock
 }
 
 // The times that a cancelled run has. GitHub sends SIGINT, SIGTERM 7.5 seconds
@@ -50,6 +53,7 @@ func Run(ctx context.Context, stdio IO) int {
 		commands: workflow.NewCommands(stdio.Out, token),
 		outputs:  workflow.NewOutputs(stdio.Getenv, token),
 		now:      time.Now,
+		clock:    stdio.Clock,
 	}
 	r.redact = connect.Secrets(r.getenv)
 	r.mask(connect.Credentials(r.getenv)...)
@@ -71,6 +75,7 @@ type runner struct {
 	outputs  *workflow.Outputs
 	redact   *redact.Redactor
 	now      func() time.Time
+	clock    github.Clock
 
 	began  time.Time
 	event  workflow.Event

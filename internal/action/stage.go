@@ -66,7 +66,7 @@ func (s *stage) connect(err error) {
 	}
 	client, fault := github.New(github.Config{
 		Token: s.inputs.GitHubToken, BaseURL: s.event.APIURL, Repository: s.event.Repository,
-		UserAgent: "snowdrop/" + connect.Version(), Author: s.inputs.CommentAuthor,
+		UserAgent: "snowdrop/" + connect.Version(), Author: s.inputs.CommentAuthor, Clock: s.clock,
 	})
 	if fault != nil {
 		s.warn(fmt.Sprintf("no checks, comments and deployments are written: %v", fault))
@@ -211,6 +211,9 @@ func (s *stage) close(ctx context.Context, err error) error {
 	grace := tellTime
 	if ctx.Err() != nil {
 		grace = tellGrace
+		if s.github != nil {
+			s.github.Hurry()
+		}
 	}
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type pacer struct {
 	next    http.RoundTripper
 	clock   Clock
 	writing turn
+	// hurried says that there is no time for pauses.
+	hurried atomic.Bool
 
 	mu        sync.Mutex
 	nextWrite time.Time
@@ -51,7 +54,7 @@ func newPacer(next http.RoundTripper, clock Clock) *pacer {
 // a minute or so, it returns that limit's error without sending.
 func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	if req.Method != http.MethodGet {
+	if req.Method != http.MethodGet && !p.hurried.Load() {
 		if err := p.writing.take(ctx); err != nil {
 			return nil, fmt.Errorf("wait for the turn of %s %s: %w", req.Method, req.URL.Path, err)
 		}
@@ -82,7 +85,7 @@ func (p *pacer) ready(ctx context.Context) error {
 	p.mu.Lock()
 	wait := p.nextWrite.Sub(p.clock.Now())
 	p.mu.Unlock()
-	if wait <= 0 {
+	if wait <= 0 || p.hurried.Load() {
 		return nil
 	}
 	if err := p.clock.Sleep(ctx, wait); err != nil {

@@ -108,15 +108,13 @@ func (c *Checks) Written() bool {
 // Run implements Reporter.
 func (c *Checks) Run(ctx context.Context) {
 	c.loop(ctx, func(ctx context.Context, end *Ending) (again time.Duration) {
-		// Those that are done first: when the time is short they matter most.
-		for _, pass := range []bool{true, false} {
-			for _, one := range c.checks {
-				if finished, _ := c.news(one); (finished != nil) != pass || ctx.Err() != nil {
-					continue
-				}
-				if wait := c.write(ctx, one, end); wait > 0 && (again == 0 || wait < again) {
-					again = wait
-				}
+		if end != nil && end.Cancelled {
+			together(c.checks, func(one *check) { c.write(ctx, one, end) })
+			return 0
+		}
+		for _, one := range c.checks {
+			if wait := c.write(ctx, one, end); wait > 0 && (again == 0 || wait < again) {
+				again = wait
 			}
 		}
 		return again

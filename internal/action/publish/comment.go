@@ -76,7 +76,7 @@ func (c *Comment) write(ctx context.Context) {
 	}
 	for _, number := range pulls {
 		comment, err := c.cfg.GitHub.SetComment(ctx, number, c.cfg.Sticky, c.cfg.Body())
-		if !c.ok(wrapPull(err, number)) {
+		if !c.ok(wrapPull(err, number)) && comment.ID == 0 {
 			continue
 		}
 		c.mu.Lock()

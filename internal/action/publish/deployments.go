@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -88,21 +89,24 @@ func (d *Deployments) find(server string) *deployment {
 // Run implements Reporter.
 func (d *Deployments) Run(ctx context.Context) {
 	d.loop(ctx, func(ctx context.Context, end *Ending) time.Duration {
-		for i := 0; ; i++ {
-			d.mu.Lock()
-			if i >= len(d.servers) {
-				d.mu.Unlock()
-				return 0
-			}
-			one := d.servers[i]
-			finished := one.finished
-			d.mu.Unlock()
-			d.write(ctx, one, finished, end)
+		d.mu.Lock()
+		servers := slices.Clone(d.servers)
+		d.mu.Unlock()
+		if end != nil && end.Cancelled {
+			together(servers, func(one *deployment) { d.write(ctx, one, end) })
+			return 0
 		}
+		for _, one := range servers {
+			d.write(ctx, one, end)
+		}
+		return 0
 	})
 }
 
-func (d *Deployments) write(ctx context.Context, one *deployment, finished *event.ServerFinished, end *Ending) {
+func (d *Deployments) write(ctx context.Context, one *deployment, end *Ending) {
+	d.mu.Lock()
+	finished := one.finished
+	d.mu.Unlock()
 	state := "in_progress"
 	switch {
 	case finished != nil:

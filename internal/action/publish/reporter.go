@@ -94,6 +94,16 @@ func (b *base) loop(ctx context.Context, write func(context.Context, *Ending) (a
 	}
 }
 
+// together writes about all servers at once: a run that was cancelled has seconds
+// left.
+func together[T any](all []T, write func(T)) {
+	var writing sync.WaitGroup
+	for _, one := range all {
+		writing.Go(func() { write(one) })
+	}
+	writing.Wait()
+}
+
 // ok takes in what GitHub answered and says whether it did as asked. It warns of
 // the first failure; where the answer cannot change during a run, as that of a
 // token that may only read, nothing more is tried.

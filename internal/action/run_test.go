@@ -1,0 +1,515 @@
+package action_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/versatus/snowdrop/internal/action"
+	"github.com/versatus/snowdrop/internal/lab"
+	"github.com/versatus/snowdrop/internal/lab/hub"
+	"github.com/versatus/snowdrop/internal/lab/nixplay"
+	"github.com/versatus/snowdrop/internal/release"
+)
+
+// TestMain makes this test program the nix of the action.
+func TestMain(m *testing.M) {
+	if nixplay.IsNix() {
+		os.Exit(nixplay.Run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(withNix(m))
+}
+
+func withNix(m *testing.M) int {
+	remove, err := nixplay.Link()
+	if err != nil {
+		panic(err)
+	}
+	defer remove()
+	return m.Run()
+}
+
+// What nothing that leaves may ever hold.
+const (
+	secretToken  = "canary-token-5f1e9b2c77"
+	secretSpace  = "canary-space-secret-83ad01ce55"
+	secretFile   = "canary-content-of-a-file-b7d2"
+	secretGitHub = "canary-github-token-77ab02c9"
+)
+
+const fleetFile = `space: {bucket: acme, region: nyc3}
+defaults:
+  rollout: {on-failure: rollback}
+  verify: {soak: 100ms, timeout: 20s}
+servers:
+  web:
+    image: .#web-image
+    system: .#web-toplevel
+    droplets: {names: [web-1]}
+    url: https://www.example.com
+    cycle: nightly
+    files: [{path: /var/lib/key, from: {env: API_KEY}}]
+    verify: {units: [nginx.service]}
+  api:
+    image: .#api-image
+    system: .#api-toplevel
+    droplets: {names: [api-1]}
+    verify: {units: [nginx.service]}
+cycles:
+  nightly: {cron: "0 3 * * *"}
+`
+
+// project is a repository on GitHub, checked out, with a lab behind it.
+type project struct {
+	t      *testing.T
+	dir    string
+	lab    *lab.Lab
+	hub    *hub.Hub
+	hubURL string
+	env    map[string]string
+	run    int64
+	image  map[string]lab.ImageSpec
+}
+
+func sha(digit string) string { return strings.Repeat(digit, 40) }
+
+func newProject(t *testing.T, tokens ...hub.Token) *project {
+	t.Helper()
+	l, err := lab.Start(context.WithoutCancel(t.Context()), lab.Config{
+		Token: secretToken, SecretKey: secretSpace, Bucket: "acme", StateDir: t.TempDir(), Timings: lab.Instant(),
+		Droplets: []lab.DropletSpec{{Name: "web-1"}, {Name: "api-1"}},
+	})
+	check(t, err)
+	t.Cleanup(func() { check(t, l.Close()) })
+	if len(tokens) == 0 {
+		tokens = []hub.Token{{Value: secretGitHub}}
+	}
+	p := &project{t: t, dir: t.TempDir(), lab: l, hub: hub.New(hub.Config{Tokens: tokens}), env: map[string]string{}, run: 1000}
+	server := httptest.NewServer(p.hub)
+	t.Cleanup(server.Close)
+	p.hubURL = server.URL
+	for _, line := range l.Env() {
+		name, value, _ := strings.Cut(line, "=")
+		p.env[name] = value
+	}
+	for name, value := range map[string]string{
+		"SNOWDROP_POLL": "20ms", "API_KEY": secretFile, "GITHUB_API_URL": p.hubURL, "GITHUB_SERVER_URL": p.hubURL,
+		"GITHUB_REPOSITORY": "acme/fleet", "GITHUB_WORKSPACE": p.dir, "GITHUB_ACTOR": "mona", "GITHUB_RUN_ATTEMPT": "1",
+		"GITHUB_OUTPUT": filepath.Join(p.dir, ".output"), "GITHUB_STEP_SUMMARY": filepath.Join(p.dir, ".summary"),
+		"INPUT_GITHUB-TOKEN": secretGitHub, "INPUT_CONFIG": "snowdrop.yaml",
+	} {
+		p.env[name] = value
+	}
+	p.write("snowdrop.yaml", fleetFile)
+	p.image = map[string]lab.ImageSpec{"web": web("a"), "api": web("a")}
+	check(t, p.hub.AddCommit(hub.Commit{SHA: sha("1"), Message: "The first"}))
+	check(t, p.hub.SetBranch("main", sha("1")))
+	p.checkOut("1", nil)
+	return p
+}
+
+// impatient is a clock by which the pauses between writes to GitHub are short.
+type impatient struct{}
+
+func (impatient) Now() time.Time { return time.Now() }
+
+func (impatient) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d / 100)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func web(change string) lab.ImageSpec {
+	s := lab.ImageSpec{SizeMiB: 2, Users: []string{change}, Units: map[string]string{"nginx.service": "active"}}
+	if change == "broken" {
+		s.Boot, s.Units = "failed-unit", map[string]string{"nginx.service": "failed"}
+		s.Failed = []release.Unit{{
+			Name: "nginx.service", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 1,
+			Journal: []string{`unknown directive "listn" in nginx.conf:14`, "::error::from the journal", "the key is " + secretFile},
+		}}
+	}
+	return s
+}
+
+func (p *project) write(name, text string) {
+	p.t.Helper()
+	check(p.t, os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600))
+}
+
+// checkOut makes a commit the one that Nix sees.
+func (p *project) checkOut(digit string, faults map[string]nixplay.Fault) {
+	p.t.Helper()
+	data, err := json.Marshal(nixplay.Project{
+		Builder: lab.Builder{
+			Servers: p.image, Revision: sha(digit), At: time.Date(2026, 3, int(digit[0]-'0'), 9, 0, 0, 0, time.UTC),
+		},
+		Faults: faults,
+	})
+	check(p.t, err)
+	p.write(nixplay.Name, string(data))
+}
+
+// ended is how a run of the action ended.
+type ended struct {
+	exit         int
+	log, summary string
+	outputs      map[string]string
+}
+
+// action runs the action on an event.
+func (p *project) action(ctx context.Context, event, commit string, payload map[string]any, inputs ...string) ended {
+	p.t.Helper()
+	p.run++
+	data, err := json.Marshal(payload)
+	check(p.t, err)
+	p.write(".event.json", string(data))
+	for _, file := range []string{".output", ".summary"} {
+		_ = os.Remove(filepath.Join(p.dir, file))
+	}
+	env := map[string]string{
+		"GITHUB_EVENT_NAME": event, "GITHUB_SHA": sha(commit), "GITHUB_REF": "refs/heads/main", "GITHUB_RUN_ID": fmt.Sprint(p.run),
+		"GITHUB_EVENT_PATH": filepath.Join(p.dir, ".event.json"),
+	}
+	for i := 0; i < len(inputs); i += 2 {
+		env["INPUT_"+strings.ToUpper(inputs[i])] = inputs[i+1]
+	}
+	var log bytes.Buffer
+	e := ended{outputs: map[string]string{}}
+	e.exit = action.Run(ctx, action.IO{Out: &log, Clock: impatient{}, Getenv: func(name string) string {
+		if value, ok := env[name]; ok {
+			return value
+		}
+		return p.env[name]
+	}})
+	e.log = log.String()
+	e.summary, _ = p.read(".summary")
+	text, _ := p.read(".output")
+	for text != "" {
+		name, rest, _ := strings.Cut(text, "<<")
+		delimiter, rest, _ := strings.Cut(rest, "\n")
+		value, after, ok := strings.Cut(rest, "\n"+delimiter+"\n")
+		if !ok {
+			p.t.Fatalf("an output without its end: %q", text)
+		}
+		e.outputs[name], text = value, after
+	}
+	p.noSecretLeft(e)
+	return e
+}
+
+func (p *project) read(name string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(p.dir, name))
+	return string(data), err
+}
+
+// noSecretLeft looks for secrets in all that left the action, the commands that
+// have the runner hide them set aside.
+func (p *project) noSecretLeft(e ended) {
+	p.t.Helper()
+	var log strings.Builder
+	for line := range strings.Lines(e.log) {
+		if !strings.HasPrefix(line, "::add-mask::") {
+			log.WriteString(line)
+		}
+	}
+	state, err := json.Marshal(p.hub.State())
+	check(p.t, err)
+	for where, text := range map[string]string{
+		"the log": log.String(), "the summary": e.summary, "the outputs": fmt.Sprint(e.outputs), "GitHub": string(state),
+	} {
+		for _, secret := range []string{secretToken, secretSpace, secretFile, secretGitHub, "X-Amz-Signature=", "PRIVATE KEY-----\n"} {
+			if at := strings.Index(strings.ReplaceAll(text, "X-Amz-Signature=***", ""), secret); at >= 0 {
+				p.t.Errorf("%s holds %s", where, secret)
+			}
+		}
+	}
+}
+
+func (e ended) demand(t *testing.T, exit int) {
+	t.Helper()
+	if e.exit != exit {
+		t.Fatalf("exit %d instead of %d:\n%s", e.exit, exit, e.log)
+	}
+}
+
+func pullRequest(number int, head string, fork bool) map[string]any {
+	from := "acme/fleet"
+	if fork {
+		from = "mona/fleet"
+	}
+	return map[string]any{
+		"action": "opened", "repository": map[string]any{"default_branch": "main", "full_name": "acme/fleet"},
+		"pull_request": map[string]any{
+			"number": number, "head": map[string]any{"sha": sha(head), "repo": map[string]any{"full_name": from}},
+			"base": map[string]any{"sha": sha("1"), "repo": map[string]any{"full_name": "acme/fleet"}},
+		},
+	}
+}
+
+func push() map[string]any {
+	return map[string]any{"repository": map[string]any{"default_branch": "main", "full_name": "acme/fleet"}}
+}
+
+func (p *project) checks(commit string) map[string]hub.Check {
+	out := map[string]hub.Check{}
+	for _, c := range p.hub.State().Checks {
+		if c.HeadSHA == sha(commit) {
+			out[c.Name] = c
+		}
+	}
+	return out
+}
+
+func TestAPullRequestIsPlannedInAChecksAndOneComment(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	check(t, p.hub.AddCommit(hub.Commit{SHA: sha("2"), Parents: []string{sha("1")}, Message: "A change"}))
+	_, err := p.hub.AddPull(hub.Pull{Title: "A change", HeadSHA: sha("2"), HeadRef: "change"})
+	check(t, err)
+	for range 2 {
+		e := p.action(t.Context(), "pull_request", "f", pullRequest(1, "2", false))
+		e.demand(t, 0)
+		if e.outputs["changed"] != "true" || e.outputs["matrix"] != `{"server":["api","web"]}` || e.outputs["comment-url"] == "" {
+			t.Errorf("outputs: %v", e.outputs)
+		}
+	}
+	state := p.hub.State()
+	if len(state.Comments) != 1 || len(state.Comments[0].Earlier) != 1 || !strings.Contains(state.Comments[0].Body, "web-1") {
+		t.Errorf("comments: %+v", state.Comments)
+	}
+	for _, name := range []string{"snowdrop / web", "snowdrop / api"} {
+		if c := p.checks("2")[name]; c.Conclusion != "success" || !strings.Contains(c.Title, "rebuil") {
+			t.Errorf("%s: %s %q", name, c.Conclusion, c.Title)
+		}
+	}
+	if len(state.Deployments) > 0 {
+		t.Errorf("a plan made deployments: %+v", state.Deployments)
+	}
+	for _, r := range p.lab.Requests() {
+		if r.Method != "GET" && r.Method != "HEAD" {
+			t.Errorf("%s %s was sent", r.Method, r.Path)
+		}
+	}
+}
+
+func TestAMergeDeploysAndTellsItsPullRequest(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	check(t, p.hub.AddCommit(hub.Commit{SHA: sha("2"), Parents: []string{sha("1")}, Message: "A change"}))
+	_, err := p.hub.AddPull(hub.Pull{Title: "A change", HeadSHA: sha("2"), HeadRef: "change"})
+	check(t, err)
+	check(t, p.hub.AddCommit(hub.Commit{SHA: sha("3"), Parents: []string{sha("1"), sha("2")}, Message: "Merge"}))
+	err = p.hub.Merge(1, sha("3"))
+	check(t, err)
+	p.checkOut("3", nil)
+	e := p.action(t.Context(), "push", "3", push())
+	e.demand(t, 0)
+	state := p.hub.State()
+	if len(state.Deployments) != 2 || len(state.Comments) != 1 || state.Comments[0].Pull != 1 {
+		t.Fatalf("deployments %+v, comments %+v", state.Deployments, state.Comments)
+	}
+	for _, d := range state.Deployments {
+		states := []string{}
+		for _, s := range d.Statuses {
+			states = append(states, s.State)
+		}
+		if got := strings.Join(states, " "); strings.TrimPrefix(got, "in_progress ") != "success" || !strings.HasPrefix(d.Environment, "production/") || d.Ref != sha("3") {
+			t.Errorf("deployment %s of %s: %s", d.Environment, d.Ref, got)
+		}
+	}
+	for name, c := range p.checks("3") {
+		if c.Conclusion != "success" || !strings.Contains(c.Title, "verified") {
+			t.Errorf("%s: %s %q", name, c.Conclusion, c.Title)
+		}
+	}
+	if e.outputs["changed"] != "true" || e.outputs["release"] != sha("3") || !strings.Contains(e.outputs["images"], "snowdrop-web-") {
+		t.Errorf("outputs: %v", e.outputs)
+	}
+	if key, err := p.lab.ReadFile("web-1", "/var/lib/key"); err != nil || string(key) != secretFile {
+		t.Errorf("the file: %q, %v", key, err)
+	}
+	again := p.action(t.Context(), "push", "3", push())
+	again.demand(t, 0)
+	if again.outputs["changed"] != "false" || len(p.hub.State().Deployments) != 2 {
+		t.Errorf("the same again: %v", again.outputs)
+	}
+}
+
+func TestABrokenReleaseIsRedWithTheJournalAndRolledBack(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.action(t.Context(), "push", "1", push()).demand(t, 0)
+	check(t, p.hub.AddCommit(hub.Commit{SHA: sha("2"), Parents: []string{sha("1")}, Message: "Broken"}))
+	p.image = map[string]lab.ImageSpec{"web": web("broken"), "api": web("a")}
+	p.checkOut("2", nil)
+	e := p.action(t.Context(), "push", "2", push())
+	e.demand(t, 3)
+	c := p.checks("2")["snowdrop / web"]
+	if c.Conclusion != "failure" || !strings.Contains(c.Text, "unknown directive") || !strings.Contains(c.Title, "rolled back") {
+		t.Errorf("%s %q\n%s", c.Conclusion, c.Title, c.Text)
+	}
+	if c := p.checks("2")["snowdrop / api"]; c.Conclusion != "success" {
+		t.Errorf("api, which was left as it is: %s", c.Conclusion)
+	}
+	last := p.hub.State().Deployments[len(p.hub.State().Deployments)-1]
+	if got := last.Statuses[len(last.Statuses)-1].State; got != "failure" {
+		t.Errorf("the deployment ended as %s", got)
+	}
+	if !strings.Contains(e.summary, "unknown directive") {
+		t.Errorf("the summary does not say why:\n%s", e.summary)
+	}
+}
+
+func TestAnErrorOfNixStandsAtItsLine(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.write("web.nix", strings.Repeat("\n", 20))
+	p.checkOut("1", map[string]nixplay.Fault{".#web-image": {Message: "undefined variable 'listn'", File: filepath.Join(p.dir, "web.nix"), Line: 12, Column: 3}})
+	e := p.action(t.Context(), "push", "1", push())
+	e.demand(t, 1)
+	web, api := p.checks("1")["snowdrop / web"], p.checks("1")["snowdrop / api"]
+	if web.Conclusion != "failure" || len(web.Annotations) != 1 {
+		t.Fatalf("web: %s %+v\n%s", web.Conclusion, web.Annotations, e.log)
+	}
+	if a := web.Annotations[0]; a.Path != "web.nix" || a.StartLine != 12 || !strings.Contains(a.Message, "undefined variable") {
+		t.Errorf("annotation: %+v", a)
+	}
+	if api.Conclusion != "cancelled" || len(api.Annotations) > 0 {
+		t.Errorf("api: %s %+v", api.Conclusion, api.Annotations)
+	}
+	if strings.Contains(e.log, "::error col=") {
+		t.Error("the place is told twice")
+	}
+}
+
+func TestAFaultyFleetFileStandsAtItsLine(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.write("snowdrop.yaml", fleetFile+"  weekly: {chron: \"0 4 * * 1\"}\n")
+	p.action(t.Context(), "push", "1", push()).demand(t, 2)
+	c := p.checks("1")["snowdrop / snowdrop.yaml"]
+	if c.Conclusion != "failure" || len(c.Annotations) == 0 || c.Annotations[0].Path != "snowdrop.yaml" || c.Annotations[0].StartLine != strings.Count(fleetFile, "\n")+1 {
+		t.Errorf("%s %+v", c.Conclusion, c.Annotations)
+	}
+}
+
+func TestAForkIsEvaluatedWithoutSecretsAndWithoutWriting(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hub.Token{Value: secretGitHub, Permissions: map[string]string{"contents": "read"}})
+	check(t, p.hub.AddCommit(hub.Commit{SHA: sha("2"), Parents: []string{sha("1")}, Message: "A change"}))
+	for _, name := range []string{"DIGITALOCEAN_ACCESS_TOKEN", "SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY", "SSH_PRIVATE_KEY", "API_KEY"} {
+		delete(p.env, name)
+	}
+	e := p.action(t.Context(), "pull_request", "f", pullRequest(1, "2", true))
+	e.demand(t, 0)
+	for _, want := range []string{"GitHub gives no secrets", "DIGITALOCEAN_ACCESS_TOKEN", "web", "api"} {
+		if !strings.Contains(e.summary, want) {
+			t.Errorf("%q is not in the summary:\n%s", want, e.summary)
+		}
+	}
+	if strings.Contains(e.log+e.summary, "pull_request_target") {
+		t.Error("it suggests pull_request_target")
+	}
+	if n := strings.Count(e.log, "::warning "); n != 2 { // checks, the comment
+		t.Errorf("%d warnings:\n%s", n, e.log)
+	}
+	if e.outputs["changed"] != "" || !strings.Contains(e.outputs["images"], "snowdrop-web-") {
+		t.Errorf("outputs: %v", e.outputs)
+	}
+	if len(p.lab.Requests()) > 0 {
+		t.Errorf("%d requests were sent", len(p.lab.Requests()))
+	}
+	own := p.action(t.Context(), "pull_request", "f", pullRequest(1, "2", false))
+	own.demand(t, 2)
+	if !strings.Contains(own.log, "DIGITALOCEAN_ACCESS_TOKEN") {
+		t.Errorf("it does not say what to give:\n%s", own.log)
+	}
+}
+
+func TestAServerWithoutChecksIsOneWarningEach(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.hub = hub.New(hub.Config{Tokens: []hub.Token{{Value: secretGitHub}}, WithoutChecks: true})
+	server := httptest.NewServer(p.hub)
+	defer server.Close()
+	p.env["GITHUB_API_URL"] = server.URL
+	e := p.action(t.Context(), "push", "1", push())
+	e.demand(t, 0)
+	if n := strings.Count(e.log, "cannot be written"); n < 2 {
+		t.Errorf("%d warnings:\n%s", n, e.log)
+	}
+}
+
+func TestACycleIsFoundByTheCronThatFired(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	e := p.action(t.Context(), "schedule", "1", map[string]any{"schedule": "0 3 * * *"})
+	e.demand(t, 0)
+	if _, ok := p.checks("1")["snowdrop / api"]; ok || p.checks("1")["snowdrop / web"].Conclusion != "success" {
+		t.Errorf("checks: %v", p.checks("1"))
+	}
+}
+
+func TestACancelledRunSaysWhatStateEachDropletIsIn(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	check(t, p.lab.Fault(lab.Fault{Kind: "action-stuck", Target: "web-1"}))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan ended)
+	go func() { done <- p.action(ctx, "push", "1", push(), "servers", "web") }()
+	for !p.rebuilding() {
+		if ctx.Err() != nil {
+			t.Fatal("the test is over")
+		}
+	}
+	began := time.Now()
+	cancel()
+	e := <-done
+	if took := time.Since(began); took > 7*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	e.demand(t, 130)
+	c := p.checks("1")["snowdrop / web"]
+	if c.Conclusion != "cancelled" || !strings.Contains(c.Summary+c.Text, "whether it completed is not known") {
+		t.Errorf("%s %q\n%s\n%s", c.Conclusion, c.Title, c.Summary, c.Text)
+	}
+	d := p.hub.State().Deployments[0]
+	if got := d.Statuses[len(d.Statuses)-1].State; got != "error" {
+		t.Errorf("the deployment ended as %s", got)
+	}
+	if objects := p.lab.State().Objects; len(objects) > 0 {
+		for _, o := range objects {
+			if strings.Contains(o.Key, "images/") {
+				t.Errorf("%s was left", o.Key)
+			}
+		}
+	}
+}
+
+func (p *project) rebuilding() bool {
+	for _, r := range p.lab.Requests() {
+		if r.Method == "POST" && strings.HasSuffix(r.Path, "/actions") {
+			return true
+		}
+	}
+	return false
+}
