@@ -39,7 +39,7 @@ func (s *Story) Check(server string) Check {
 	if i := slices.IndexFunc(s.run.servers, func(l *line) bool { return l.Server == server }); i >= 0 {
 		l = s.run.servers[i]
 	}
-	const more = "*The rest was too long for a check run; the step's log has all of it.*"
+	const more = "The rest was too long for a check run; the step's log has all of it."
 	return Check{
 		Outcome: s.run.outcome(l),
 		Title:   shorten(clean(v.title(l)), titleLimit),
@@ -70,7 +70,7 @@ func (v *view) title(l *line) string {
 		if n := count(l.droplets, event.Verified); o == event.Verified && n > 0 {
 			text += " on " + plural(n, "droplet")
 		}
-		if reason := l.reason(); reason != "" && o != event.Cancelled {
+		if reason := v.run.reason(l); reason != "" && o != event.Cancelled {
 			return text + ": " + reason
 		}
 		took := l.end().Took
@@ -182,7 +182,9 @@ func (v *view) moved(l *line) string {
 
 // checkText is all that is known of a server, what failed first.
 func (v *view) checkText(l *line) string {
-	return join([]string{v.failure(l), v.evidence(l), v.steps(l)})
+	return join([]string{
+		v.failure(l), v.evidence(l), identity(l), v.steps(append([]*line{&v.run.fleet, l}, l.droplets...)),
+	})
 }
 
 // join puts a blank line between the parts that there are.

@@ -33,9 +33,9 @@ const summaryLimit = 1_000_000
 // Comment tells the run as a comment on a pull request, of 60,000 bytes at most:
 // what matters most comes first, so that what does not fit matters least.
 func (s *Story) Comment(f Frame) string {
-	more := "*The rest was too long for a comment.*"
+	more := "The rest was too long for a comment."
 	if link := linkTo("the run's summary", f.SummaryURL); link != "" {
-		more = "*The rest was too long for a comment; it is in " + link + ".*"
+		more = "The rest was too long for a comment; it is in " + link + "."
 	}
 	return s.tell(f, more, pageLimit, func(v *view) {
 		v.tableLimit, v.warningLimit = pageLimit/2, 20
@@ -46,7 +46,7 @@ func (s *Story) Comment(f Frame) string {
 // Summary tells the run as the step's summary: as the comment, with everything, in
 // 1,000,000 bytes at most.
 func (s *Story) Summary(f Frame) string {
-	const more = "*The rest was too long for a summary; the step's log has all of it.*"
+	const more = "The rest was too long for a summary; the step's log has all of it."
 	return s.tell(f, more, summaryLimit, func(v *view) {
 		v.whole, v.tableLimit, v.warningLimit = true, summaryLimit/2, 1_000
 		v.errorLimit = between(10_000, summaryLimit/2/max(1, v.failing()), summaryLimit/2)
@@ -80,6 +80,7 @@ func (s *Story) tell(f Frame, more string, limit int, set func(*view)) string {
 	for _, server := range v.byWeight() {
 		parts = append(parts, v.details(server))
 	}
+	parts = append(parts, v.shared())
 	return Cut(join(parts), limit-len(footer), more) + footer
 }
 
@@ -112,7 +113,7 @@ func caution(wiped []string) string {
 	}
 	return alert("CAUTION", []string{
 		"A rebuild **wipes the disk** of " + plural(len(wiped), "droplet") + ": " + within(wiped, cautionLimit) + ".",
-		"What is on it and in neither the image nor the server's files is lost.",
+		"What is there is lost: afterwards it holds what the image and the server's `files` hold, and nothing else.",
 	})
 }
 
@@ -230,7 +231,7 @@ func (v *view) footer() string {
 	f := v.frame
 	var parts []string
 	for _, p := range []struct{ what, value string }{
-		{"environment", code(shorten(f.Environment, 200))},
+		{"environment", code(f.Environment)},
 		{"base", v.revision(f.Base)},
 		{"head", v.revision(f.Head)},
 	} {

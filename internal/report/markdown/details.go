@@ -12,7 +12,7 @@ import (
 // details are all that is told of a server. They stand open where somebody has to
 // look: where it failed, and where a run was cut off.
 func (v *view) details(l *line) string {
-	body := join([]string{v.droplets(l), v.failure(l), v.evidence(l), v.steps(l)})
+	body := join([]string{v.droplets(l), v.failure(l), v.evidence(l), identity(l), v.steps(append([]*line{l}, l.droplets...))})
 	if body == "" {
 		return ""
 	}
@@ -23,6 +23,23 @@ func (v *view) details(l *line) string {
 	}
 	return "<details" + open + ">\n<summary>" + sign(o) + " <b>" + htmlText(l.Server) + "</b>: " +
 		htmlText(shorten(v.title(l), titleLimit)) + "</summary>\n\n" + body + "\n</details>\n"
+}
+
+// shared are the steps that were done for all servers at once.
+func (v *view) shared() string {
+	steps := v.steps([]*line{&v.run.fleet})
+	if steps == "" {
+		return ""
+	}
+	return "<details>\n<summary>Done for all servers at once</summary>\n\n" + steps + "\n</details>\n"
+}
+
+// identity is the custom image by its whole name.
+func identity(l *line) string {
+	if name := code(l.end().Image); name != "" {
+		return "Custom image: " + name + "\n"
+	}
+	return ""
 }
 
 // droplets is a row a droplet: what state it was left in, or is in now.
@@ -49,8 +66,11 @@ func (v *view) state(server, d *line) string {
 	case len(d.tasks) > 0:
 		return sign("") + " " + prose(shorten(d.tasks[len(d.tasks)-1].now(v.now), stateLimit))
 	case len(d.steps) > 0 && o == "":
-		last := d.steps[len(d.steps)-1].Step
-		return sign("") + " " + prose(last) + " is done"
+		last := d.steps[len(d.steps)-1]
+		if last.Err != nil {
+			return sign("") + " " + prose(last.Step) + " failed"
+		}
+		return sign("") + " " + prose(last.Step) + " is done"
 	case !d.began.IsZero():
 		return sign(event.Cancelled) + " not known: the run broke off"
 	case o == "":
@@ -123,6 +143,14 @@ func (v *view) failure(l *line) string {
 	return join(parts)
 }
 
+// cause is the beginning of a step's error, without the step and the subject that
+// stand before it.
+func cause(s step) string { return cutPrefix(firstOf(s.Err), s) }
+
+func cutPrefix(text string, s step) string {
+	return strings.TrimRight(strings.TrimPrefix(text, s.Step+" "+s.Subject.String()+": "), ":")
+}
+
 func firstOf(err error) string {
 	if lines := cleanLines(err.Error()); len(lines) > 0 {
 		return lines[0]
@@ -176,7 +204,7 @@ func (v *view) checks(e release.Evidence) string {
 		if !c.OK {
 			mark = "❌"
 		}
-		rows = append(rows, []string{mark, code(shorten(oneLine(c.Name), stateLimit)), value(c.Want), value(c.Got)})
+		rows = append(rows, []string{mark, code(c.Name), value(c.Want), value(c.Got)})
 	}
 	text := ""
 	if len(good) > 0 {
@@ -206,9 +234,9 @@ func (v *view) journal(l *line, u release.Unit) string {
 }
 
 // steps are the timings, with what came out.
-func (v *view) steps(l *line) string {
+func (v *view) steps(of []*line) string {
 	var rows [][]string
-	for _, at := range append([]*line{&v.run.fleet, l}, l.droplets...) {
+	for _, at := range of {
 		where := code(at.Droplet)
 		if at.Server == "" {
 			where = "all servers"
@@ -226,7 +254,7 @@ func (v *view) steps(l *line) string {
 func result(s step) string {
 	switch {
 	case s.Err != nil:
-		return "❌ " + prose(shorten(firstOf(s.Err), stateLimit/2))
+		return "❌ " + prose(shorten(cause(s), stateLimit/2))
 	case s.Skipped != "":
 		return "skipped: " + prose(shorten(oneLine(s.Skipped), stateLimit/2))
 	default:

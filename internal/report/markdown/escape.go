@@ -3,6 +3,7 @@ package markdown
 import (
 	"html"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,7 +45,7 @@ func prose(text string) string {
 var leading = regexp.MustCompile(`^(?:[-+=]|[0-9]{1,9}[.)])`)
 
 // linked finds what GitHub makes links, mentions or formulas of.
-var linked = regexp.MustCompile("(?i)[@#$]|://|www\\.|gh-[0-9]")
+var linked = regexp.MustCompile(`(?i)[@#$]|://|www\.|gh-[0-9]`)
 
 func isLinked(word string) bool { return linked.MatchString(word) }
 
@@ -81,14 +82,16 @@ func entity(c byte) string {
 	case '&':
 		return "&amp;"
 	default:
-		const digits = "0123456789"
-		return "&#" + string([]byte{digits[c/100%10], digits[c/10%10], digits[c%10]}) + ";"
+		return "&#" + strconv.Itoa(int(c)) + ";"
 	}
 }
 
+// longestCode is how much of a name is shown, in bytes.
+const longestCode = 400
+
 // code is foreign text as code within a line; nothing where there is no text.
 func code(text string) string {
-	text = inert(strings.TrimSpace(oneLine(text)))
+	text = inert(shorten(strings.TrimSpace(oneLine(text)), longestCode))
 	if text == "" {
 		return ""
 	}

@@ -111,13 +111,22 @@ func others(l *line) []*line {
 // hash is a git revision that can be linked to.
 var hash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
+// linkedHash is how much of a revision stands in an address: enough to be the only
+// one, and a large fleet's table has many of them.
+const linkedHash = 12
+
 // revision is a git revision, as a link where there is a page for it.
 func (v *view) revision(rev string) string {
-	short := code(report.Short(shorten(clean(rev), 100)))
-	if link := pageOf(v.frame.RepositoryURL, "commit", rev); link != "" && hash.MatchString(rev) {
-		return "[" + short + "](" + link + ")"
+	short := code(report.Short(clean(rev)))
+	if !hash.MatchString(rev) || !address.MatchString(v.frame.RepositoryURL) {
+		return short
 	}
-	return short
+	return linkTo(short, v.page("commit", rev[:min(linkedHash, len(rev))]))
+}
+
+// page is the address of something in the repository.
+func (v *view) page(what, which string) string {
+	return strings.TrimRight(v.frame.RepositoryURL, "/") + "/" + what + "/" + which
 }
 
 // revisions are those of a server before and after the run, or one where they do
@@ -133,13 +142,19 @@ func (v *view) revisions(l *line) string {
 		return v.revision(after)
 	case o == event.Unchanged || after == "":
 		return v.revision(before)
-	case o == event.RolledBack:
+	case !arrived(o):
 		return v.revision(before) + " (tried " + v.revision(after) + ")"
+	case !hash.MatchString(before) || !hash.MatchString(after) || !address.MatchString(v.frame.RepositoryURL):
+		return v.revision(before) + " → " + v.revision(after)
 	}
-	if link := pageOf(v.frame.RepositoryURL, "compare", before+"..."+after); link != "" && hash.MatchString(before) && hash.MatchString(after) {
-		return "[" + code(report.Short(before)) + " → " + code(report.Short(after)) + "](" + link + ")"
-	}
-	return v.revision(before) + " → " + v.revision(after)
+	both := code(report.Short(before)) + " → " + code(report.Short(after))
+	return linkTo(both, v.page("compare", before[:min(linkedHash, len(before))]+"..."+after[:min(linkedHash, len(after))]))
+}
+
+// arrived says whether a server is, or in a plan would be, where it was to be
+// brought. Else each of its droplets may be somewhere else.
+func arrived(o event.Outcome) bool {
+	return o != event.Failed && o != event.RolledBack && o != event.Cancelled
 }
 
 // images are those of a server before and after the run.
@@ -152,14 +167,14 @@ func images(o event.Outcome, end event.ServerFinished) string {
 		return before + strings.TrimPrefix(after, before)
 	case before == "":
 		return after
-	case o == event.RolledBack:
+	case !arrived(o):
 		return before + " (tried " + after + ")"
 	default:
 		return before + " → " + after
 	}
 }
 
-func image(name string) string { return code(report.ShortImage(shorten(clean(name), 100))) }
+func image(name string) string { return code(report.ShortImage(clean(name))) }
 
 // address is one that nothing can be hidden in.
 var address = regexp.MustCompile(`^https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~:/?#@!&+,;=%-]*)?$`)
@@ -170,12 +185,4 @@ func linkTo(text, url string) string {
 		return ""
 	}
 	return "[" + text + "](" + url + ")"
-}
-
-// pageOf is an address below a repository's; empty where that is none.
-func pageOf(repository, what, which string) string {
-	if !address.MatchString(repository) {
-		return ""
-	}
-	return strings.TrimRight(repository, "/") + "/" + what + "/" + which
 }

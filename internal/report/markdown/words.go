@@ -164,7 +164,7 @@ func unitWords(u release.Unit) string {
 }
 
 // reason says in a line why a server failed; empty where it did not.
-func (l *line) reason() string {
+func (r *run) reason(l *line) string {
 	if l.server == nil || l.server.Err == nil && l.server.Detail == "" {
 		return ""
 	}
@@ -183,7 +183,13 @@ func (l *line) reason() string {
 			}
 		}
 	}
-	return l.firstCause()
+	text := firstOf(l.server.Err)
+	for _, at := range append([]*line{&r.fleet, l}, l.droplets...) {
+		for _, s := range at.steps {
+			text = cutPrefix(text, s)
+		}
+	}
+	return text
 }
 
 func unitState(u release.Unit) string {
@@ -191,22 +197,4 @@ func unitState(u release.Unit) string {
 		return "is " + state
 	}
 	return "failed"
-}
-
-// firstCause is the beginning of the server's error, without the step and the
-// subject that stand before it.
-func (l *line) firstCause() string {
-	lines := cleanLines(l.server.Err.Error())
-	if len(lines) == 0 {
-		return ""
-	}
-	text := lines[0]
-	for _, subject := range append([]*line{l}, l.droplets...) {
-		for _, s := range subject.steps {
-			if rest, ok := strings.CutPrefix(text, s.Step+" "+s.Subject.String()+": "); ok {
-				text = rest
-			}
-		}
-	}
-	return strings.TrimRight(text, ":")
 }
