@@ -223,9 +223,16 @@ func FileSecrets(f *fleet.Fleet, getenv func(string) string) []string {
 	return secrets
 }
 
+// version is set by the linker where the build cannot see the repository, as in the
+// action's image: -ldflags "-X github.com/versatus/snowdrop/internal/connect.version=v1.2.3".
+var version string //nolint:gochecknoglobals // the linker can set nothing else
+
 // Version is the version that the binary was built as: a tag, a commit, or
 // "devel".
 func Version() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "devel"
