@@ -85,7 +85,7 @@ func (h *Hub) createDeployment(c *call) (int, any, error) {
 func (h *Hub) autoMerge(in deploymentRequest) string {
 	head, ok := h.branches[*in.Ref]
 	base := h.branches[h.cfg.DefaultBranch]
-	if !ok || in.AutoMerge != nil && !*in.AutoMerge || len(h.between(head, base)) == 0 {
+	if !ok || in.AutoMerge != nil && !*in.AutoMerge || len(h.commits.between(head, base)) == 0 {
 		return ""
 	}
 	merge := Commit{

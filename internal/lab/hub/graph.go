@@ -9,13 +9,16 @@ import (
 	"time"
 )
 
+// graph are commits by their SHA.
+type graph map[string]*Commit
+
 // history is a commit and all that it came from.
-func (h *Hub) history(sha string) map[string]bool {
+func (g graph) history(sha string) map[string]bool {
 	seen := map[string]bool{}
 	for next := []string{sha}; len(next) > 0; {
 		one := next[len(next)-1]
 		next = next[:len(next)-1]
-		if c := h.commits[one]; c != nil && !seen[one] {
+		if c := g[one]; c != nil && !seen[one] {
 			seen[one] = true
 			next = append(next, c.Parents...)
 		}
@@ -24,12 +27,12 @@ func (h *Hub) history(sha string) map[string]bool {
 }
 
 // between are the commits that head has and base lacks, the oldest first.
-func (h *Hub) between(base, head string) []*Commit {
-	has := h.history(base)
+func (g graph) between(base, head string) []*Commit {
+	has := g.history(base)
 	var out []*Commit
-	for sha := range h.history(head) {
+	for sha := range g.history(head) {
 		if !has[sha] {
-			out = append(out, h.commits[sha])
+			out = append(out, g[sha])
 		}
 	}
 	slices.SortFunc(out, byOrder)
@@ -38,11 +41,11 @@ func (h *Hub) between(base, head string) []*Commit {
 
 // mergeBase is the newest commit that both have and that no other such commit came
 // from; nil if there is none.
-func (h *Hub) mergeBase(a, b string) *Commit {
-	ofB := h.history(b)
+func (g graph) mergeBase(a, b string) *Commit {
+	ofB := g.history(b)
 	var best *Commit
-	for sha := range h.history(a) {
-		if c := h.commits[sha]; ofB[sha] && (best == nil || c.order > best.order) {
+	for sha := range g.history(a) {
+		if c := g[sha]; ofB[sha] && (best == nil || c.order > best.order) {
 			best = c
 		}
 	}
@@ -84,7 +87,7 @@ func (h *Hub) resolve(ref string) *Commit {
 
 // onDefault says whether the default branch has a commit.
 func (h *Hub) onDefault(sha string) bool {
-	return h.history(h.branches[h.cfg.DefaultBranch])[sha]
+	return h.commits.history(h.branches[h.cfg.DefaultBranch])[sha]
 }
 
 func (h *Hub) pull(number int) *Pull {
@@ -99,7 +102,7 @@ func (h *Hub) pull(number int) *Pull {
 // brings says whether a pull request brings, or brought, a commit.
 func (h *Hub) brings(p *Pull, sha string) bool {
 	has := func(head string) bool {
-		return slices.ContainsFunc(h.between(p.BaseSHA, head), func(c *Commit) bool { return c.SHA == sha })
+		return slices.ContainsFunc(h.commits.between(p.BaseSHA, head), func(c *Commit) bool { return c.SHA == sha })
 	}
 	return has(p.HeadSHA) || p.Merged() && has(p.MergeCommit)
 }

@@ -65,7 +65,7 @@ type Hub struct {
 	pages  http.Handler
 
 	mu          sync.Mutex
-	commits     map[string]*Commit
+	commits     graph
 	branches    map[string]string
 	pulls       []*Pull
 	checks      []*Check
@@ -95,7 +95,7 @@ func New(cfg Config) *Hub {
 	}
 	h := &Hub{
 		cfg: cfg, limits: newLimiter(cmp.Or(cfg.RequestsPerHour, 1000)),
-		commits: map[string]*Commit{}, branches: map[string]string{}, lastID: 21_000_000_000,
+		commits: graph{}, branches: map[string]string{}, lastID: 21_000_000_000,
 	}
 	h.api, h.pages = h.apiRoutes(), h.pageRoutes()
 	return h

@@ -66,7 +66,7 @@ func (h *Hub) getPull(c *call) (int, any, error) {
 	maps.Copy(out, map[string]any{
 		"merged": p.Merged(), "mergeable": nil, "rebaseable": nil, "mergeable_state": "unknown", "merged_by": nil,
 		"comments": len(comments), "review_comments": 0, "maintainer_can_modify": false,
-		"commits": len(h.between(p.BaseSHA, p.HeadSHA)), "additions": 0, "deletions": 0, "changed_files": 0,
+		"commits": len(h.commits.between(p.BaseSHA, p.HeadSHA)), "additions": 0, "deletions": 0, "changed_files": 0,
 	})
 	if p.State == "open" {
 		out["mergeable"], out["rebaseable"], out["mergeable_state"] = true, true, "clean"

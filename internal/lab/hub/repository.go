@@ -110,11 +110,11 @@ func (h *Hub) compare(c *call) (int, any, error) {
 	if !ok || base == nil || head == nil {
 		return 0, nil, notFound()
 	}
-	shared := h.mergeBase(base.SHA, head.SHA)
+	shared := h.commits.mergeBase(base.SHA, head.SHA)
 	if shared == nil {
 		return 0, nil, &apiError{status: http.StatusNotFound, message: "No common ancestor between " + baseRef + " and " + headRef + "."}
 	}
-	ahead, behind := h.between(base.SHA, head.SHA), h.between(head.SHA, base.SHA)
+	ahead, behind := h.commits.between(base.SHA, head.SHA), h.commits.between(head.SHA, base.SHA)
 	status := "diverged"
 	switch {
 	case len(ahead) == 0 && len(behind) == 0:

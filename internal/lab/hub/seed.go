@@ -148,7 +148,7 @@ func (h *Hub) Merge(number int, mergeCommit string) error {
 	p.State, p.MergeCommit, p.MergedAt = "closed", mergeCommit, h.now()
 	p.ClosedAt, p.UpdatedAt = p.MergedAt, p.MergedAt
 	// Where the branch was moved before, it stays.
-	if base := h.branches[p.BaseRef]; !h.history(base)[mergeCommit] {
+	if base := h.branches[p.BaseRef]; !h.commits.history(base)[mergeCommit] {
 		p.BaseSHA, h.branches[p.BaseRef] = base, mergeCommit
 	}
 	return nil
