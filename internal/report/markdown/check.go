@@ -121,6 +121,8 @@ func (v *view) working(l *line) string {
 		verb = "rolling back, " + verb
 	}
 	switch {
+	case len(busy) == 1 && len(l.droplets) == 1:
+		return verb + " " + busy[0]
 	case len(busy) == 1:
 		return fmt.Sprintf("%s %s (%d of %d)", verb, busy[0], first, len(l.droplets))
 	case len(busy) > 1:
@@ -128,11 +130,8 @@ func (v *view) working(l *line) string {
 	}
 	for _, at := range []*line{l, &v.run.fleet} {
 		if n := len(at.tasks); n > 0 {
-			text := doing(at.tasks[n-1].step)
-			if t := at.tasks[n-1]; t.total > 0 {
-				text += " (" + t.progress() + ")"
-			}
-			return text
+			t := at.tasks[n-1]
+			return strings.TrimSuffix(doing(t.step)+": "+t.detail(), ": ")
 		}
 	}
 	if l.began.IsZero() {
@@ -159,7 +158,7 @@ func (v *view) checkSummary(l *line) string {
 	parts = append(parts, v.warnings(own), v.droplets(l))
 	text := join(parts)
 	if text == "" {
-		return strings.ToUpper(v.working(l)[:1]) + v.working(l)[1:] + ".\n"
+		return prose(v.title(l)) + "\n" // GitHub wants a summary
 	}
 	return text
 }
@@ -168,16 +167,12 @@ func (v *view) checkSummary(l *line) string {
 func (v *view) moved(l *line) string {
 	var words []string
 	if r := v.revisions(l); r != "" {
-		words = append(words, "revision "+r)
+		words = append(words, "Revision "+r)
 	}
 	if i := images(v.run.outcome(l), l.end()); i != "" {
-		words = append(words, "image "+i)
+		words = append(words, "Image "+i)
 	}
-	text := strings.Join(words, ", ")
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return strings.Join(words, " · ")
 }
 
 // checkText is all that is known of a server, what failed first.

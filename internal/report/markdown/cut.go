@@ -48,7 +48,6 @@ type openings struct {
 
 var (
 	fenceMarks = regexp.MustCompile("^([ \t>]*)(`{3,}|~{3,})(.*)$")
-	codeSpans  = regexp.MustCompile("`+[^`]*`+")
 	detailTags = regexp.MustCompile(`(?i)</?details\b`)
 	beginnings = regexp.MustCompile(`(?i)^\s*(?:<details|<summary|#{1,6}\s|>\s*\[!)`)
 	delimiters = regexp.MustCompile(`^\s*\|?[ :|-]*-[ :|-]*$`)
@@ -71,7 +70,7 @@ func (o *openings) take(line string) (begins bool) {
 		o.fence = marks[1] + marks[2]
 		return true
 	}
-	for _, tag := range detailTags.FindAllString(codeSpans.ReplaceAllString(line, ""), -1) {
+	for _, tag := range detailTags.FindAllString(withoutCode(line), -1) {
 		if strings.HasPrefix(tag, "</") {
 			o.details = max(0, o.details-1)
 		} else {
@@ -80,6 +79,35 @@ func (o *openings) take(line string) (begins bool) {
 	}
 	head := o.table && (!wasTable || delimiters.MatchString(line))
 	return head || beginnings.MatchString(line)
+}
+
+// withoutCode is a line without its spans of code. One ends with as many backticks
+// as it begins with; where they do not come, they mean themselves.
+func withoutCode(line string) string {
+	var b strings.Builder
+	for line != "" {
+		i := strings.IndexByte(line, '`')
+		if i < 0 {
+			break
+		}
+		b.WriteString(line[:i])
+		rest := strings.TrimLeft(line[i:], "`")
+		marks := line[i : len(line)-len(rest)]
+		line = rest
+		for after := rest; after != ""; {
+			j := strings.IndexByte(after, '`')
+			if j < 0 {
+				break
+			}
+			end := strings.TrimLeft(after[j:], "`")
+			if len(after)-j-len(end) == len(marks) {
+				line = end
+				break
+			}
+			after = end
+		}
+	}
+	return b.String() + line
 }
 
 // closes says whether a line's marks end the fence that others opened.

@@ -2,6 +2,7 @@ package markdown
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -125,14 +126,15 @@ func (v *view) failure(l *line) string {
 	if err == nil {
 		return ""
 	}
-	text := strings.Join(cleanLines(err.Error()), "\n")
+	lines := cleanLines(err.Error())
+	text := strings.Join(lines, "\n")
 	if whose := v.told[text]; whose != "" {
 		return "The error is that of **" + prose(whose) + "**.\n"
 	}
 	if v.told != nil {
 		v.told[text] = l.Server
 	}
-	parts := []string{fence(elide(cleanLines(text), v.errorLimit))}
+	parts := []string{fence(elide(lines, v.errorLimit))}
 	for _, at := range append([]*line{&v.run.fleet, l}, l.droplets...) {
 		for _, s := range at.steps {
 			if s.Err != nil && strings.Contains(text, firstOf(s.Err)) {
@@ -151,9 +153,12 @@ func cutPrefix(text string, s step) string {
 	return strings.TrimRight(strings.TrimPrefix(text, s.Step+" "+s.Subject.String()+": "), ":")
 }
 
+// firstOf is the first line of an error that has something on it.
 func firstOf(err error) string {
-	if lines := cleanLines(err.Error()); len(lines) > 0 {
-		return lines[0]
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if line = strings.TrimSpace(clean(line)); line != "" {
+			return line
+		}
 	}
 	return ""
 }
@@ -170,6 +175,10 @@ func (v *view) printed(s step, text string) string {
 
 // evidence is what each verification saw.
 func (v *view) evidence(l *line) string {
+	told := ""
+	if err := l.end().Err; err != nil {
+		told = strings.Join(cleanLines(err.Error()), "\n")
+	}
 	var parts []string
 	for _, d := range l.droplets {
 		for i, e := range d.evidence {
@@ -183,7 +192,7 @@ func (v *view) evidence(l *line) string {
 			}
 			parts = append(parts, title+"\n", v.checks(e))
 			for _, u := range e.Failed {
-				parts = append(parts, v.journal(l, u))
+				parts = append(parts, v.journal(u, told))
 			}
 		}
 	}
@@ -222,12 +231,12 @@ func value(text string) string {
 	return prose(text)
 }
 
-// journal is a unit that is not as it should be, with its last lines unless the
-// server's error holds them.
-func (v *view) journal(l *line, u release.Unit) string {
+// journal is a unit that is not as it should be, with its last lines unless all of
+// them are told, in the server's error.
+func (v *view) journal(u release.Unit, told string) string {
 	title := code(u.Name) + ": " + prose(unitWords(u)) + "\n"
 	lines := cleanLines(strings.Join(u.Journal, "\n"))
-	if len(lines) == 0 || l.end().Err != nil && strings.Contains(l.end().Err.Error(), lines[len(lines)-1]) {
+	if !slices.ContainsFunc(lines, func(line string) bool { return !strings.Contains(told, line) }) {
 		return title
 	}
 	return title + "\n" + fence(elide(lines, v.errorLimit/2))

@@ -171,7 +171,10 @@ func clean(line string) string {
 	if i := strings.LastIndexByte(line, '\r'); i >= 0 {
 		line = line[i+1:] // a progress line that was written over
 	}
-	line = escapes.ReplaceAllString(strings.ToValidUTF8(line, "\uFFFD"), "")
+	line = strings.ToValidUTF8(line, "\uFFFD")
+	if strings.Contains(line, "\x1b") {
+		line = escapes.ReplaceAllString(line, "")
+	}
 	return strings.TrimRight(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n':

@@ -64,9 +64,12 @@ func breakOut(t *testing.T, s string) {
 	events, f := possessed(s)
 	story := tell(events)
 	check, other := story.Check("web"+s), story.Check("db"+s)
+	// While the run is planned, the server is not known, and all of its page is of the
+	// run's own step.
+	early := tell([]at{{0, event.StepStarted{Step: s}}, {0, event.Phase{Step: s, Text: s}}}).Check(s)
 	for what, source := range map[string]string{
 		"comment": story.Comment(f), "summary": story.Summary(f),
-		"check's summary": check.Summary, "check's text": check.Text, "other's summary": other.Summary, "other's text": other.Text,
+		"check's summary": check.Summary, "check's text": check.Text, "early summary": early.Summary, "early text": early.Text, "other's summary": other.Summary, "other's text": other.Text,
 	} {
 		read(source).complain(t, what, source)
 	}
@@ -105,6 +108,7 @@ func TestACellIsTextAndNothingElse(t *testing.T) {
 		"@a|b":                     "`@a\\|b`",
 		"snake_case _em_":          "snake_case &#95;em&#95;",
 		"1. one":                   "1&#46; one",
+		"a\u200bb \u202ec\x1b[1md": "ab cd",
 		"":                         "",
 	} {
 		if got := markdown.Cell(in); got != want {

@@ -232,7 +232,7 @@ func (r *run) cancelled() bool {
 
 // wipes are the droplets of a server that a rebuild would wipe, by their names.
 func (r *run) wipes(server *line) []string {
-	if !r.dryRun || r.verb == "verify" {
+	if r.verb == "verify" {
 		return nil
 	}
 	var names []string

@@ -117,21 +117,19 @@ func since(began, now time.Time) string {
 
 // now is what a step does at this moment: "uploading for 12s: 18.2 MB of 40 MB".
 func (t *task) now(at time.Time) string {
-	text := doing(t.step) + " for " + since(t.began, at)
-	switch phase := clean(t.phase); {
-	case phase != "":
-		return text + ": " + phase
-	case t.total > 0:
-		return text + ": " + t.progress()
-	}
-	return text
+	return strings.TrimSuffix(doing(t.step)+" for "+since(t.began, at)+": "+t.detail(), ": ")
 }
 
-func (t *task) progress() string {
-	if t.unit == "bytes" {
+// detail is how far a step is, and where that says nothing any more, what it does.
+func (t *task) detail() string {
+	switch {
+	case t.done >= t.total:
+		return oneLine(t.phase)
+	case t.unit == "bytes":
 		return report.Bytes(t.done) + " of " + report.Bytes(t.total)
+	default:
+		return strings.TrimSpace(fmt.Sprintf("%d of %d %s", t.done, t.total, t.unit))
 	}
-	return strings.TrimSpace(fmt.Sprintf("%d of %d %s", t.done, t.total, t.unit))
 }
 
 // troubled says what a unit is that is not as it should be, in a word.
