@@ -63,6 +63,10 @@ func (d *Deployer) release(ctx context.Context, s *serverRun) error {
 		return err
 	}
 	if s.dryRun() {
+		s.image = image
+		if s.image.Name == "" { // it is to be made
+			s.image.Name = ocean.ImageName(s.name(), s.plan.Want.Hash)
+		}
 		s.wouldRebuild()
 		return nil
 	}

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/versatus/snowdrop/internal/deploy"
@@ -49,6 +50,9 @@ func TestAPreviewSaysWhatADeployWouldDoAndChangesNothing(t *testing.T) {
 		if got != event.WouldDo {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+	if got := result.Servers[0].Image.Name; got != s.imageName("web") {
+		t.Errorf("the image to come is %q", got)
 	}
 	var started, finished bool
 	for _, e := range s.events {
@@ -115,5 +119,19 @@ func TestWhatAVerificationSawIsTold(t *testing.T) {
 	}
 	if server.FormerRevision != first || server.FormerImage != former || server.Image != s.imageName("web") {
 		t.Errorf("the server's end: %+v", server)
+	}
+}
+
+func TestAPreviewDoesNotSpeakOfAWipeWhereOnlyTheVerificationIsMissing(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	if _, err := s.cutOff(stepStarts("verify")); s.failed(err) == nil {
+		t.Fatal("the run was not cut off")
+	}
+	result, err := s.deployer().Preview(t.Context(), s.plan(deploy.Request{}))
+	check(t, err)
+	d := result.Servers[0].Droplets[0]
+	if d.Outcome != event.WouldVerify || !strings.Contains(d.State, "would be verified") {
+		t.Errorf("web-1: %s, %s", d.Outcome, d.State)
 	}
 }

@@ -187,7 +187,9 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 		case ok:
 			one.Outcome, one.Err = r.outcome, r.err
 		case s.run.verb == verbBuild: // it touches no droplet
-		case s.dryRun() && s.plan.Todo[i] != Nothing:
+		case s.dryRun() && s.plan.Todo[i] == VerifyOnly:
+			one.Outcome = event.WouldVerify
+		case s.dryRun() && s.plan.Todo[i] == RebuildIt:
 			one.Outcome = event.WouldDo
 		case s.plan.Todo[i] == Nothing:
 			one.Outcome = event.Unchanged
@@ -243,6 +245,8 @@ func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
 		return "runs " + former + ", verified earlier"
 	case event.WouldDo:
 		return "would be rebuilt; runs " + former
+	case event.WouldVerify:
+		return "runs " + former + ", would be verified"
 	case event.RolledBack:
 		return "runs " + former + " again, verified"
 	}
@@ -272,7 +276,7 @@ func imageWords(name string, id int) string {
 
 // wouldRebuild tells, in a dry run, what the rollout would do.
 func (s *serverRun) wouldRebuild() {
-	for _, d := range s.plan.Pending() {
+	for _, d := range s.plan.Wiped() {
 		tell := event.NewTeller(s.d.Sink, event.Subject{Server: s.name(), Droplet: d.Name}, "rebuild")
 		tell.Phase("would wipe its disk and rebuild it")
 	}

@@ -139,6 +139,9 @@ const (
 	Cancelled  Outcome = "cancelled"
 	WouldDo    Outcome = "would change"
 	Evaluated  Outcome = "evaluated"
+	// WouldVerify is a droplet's that runs the wanted image and was never verified: in
+	// a dry run, one that nothing would wipe.
+	WouldVerify Outcome = "would be verified"
 )
 
 // Evidence is what one verification of a droplet saw, whether all held or not. A

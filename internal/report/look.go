@@ -77,7 +77,7 @@ func (l look) glyph(o event.Outcome) (string, style) {
 		return sym.bad, bad
 	case event.RolledBack:
 		return sym.back, bad
-	case event.Cancelled, event.WouldDo:
+	case event.Cancelled, event.WouldDo, event.WouldVerify:
 		return sym.idle, warn
 	default:
 		return sym.idle, dim

@@ -39,7 +39,7 @@ func sign(o event.Outcome) string {
 		return "↩️"
 	case event.Cancelled:
 		return "🚫"
-	case event.WouldDo:
+	case event.WouldDo, event.WouldVerify:
 		return "🔁"
 	case event.Untouched:
 		return "⏸️"
