@@ -22,6 +22,12 @@
 // says is written in the image, see ImageSpec and MakeImage. Real ones
 // (Config.Real) are booted from the uploaded image by systemd-nspawn.
 //
+// # GitHub
+//
+// One repository (Config.GitHub), whose commits and pull requests are put in by Go
+// (Lab.GitHub) or by other processes at /lab/github/. It enforces GitHub's limits
+// and the permissions of tokens, and its pages show what people would see.
+//
 // # Faults
 //
 // A Fault is armed by Lab.Fault, by the text that ParseFault reads, or by POST to

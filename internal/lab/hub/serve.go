@@ -86,7 +86,7 @@ func (h *Hub) answer(c *call, rt route) (int, []byte, error) {
 	if err := h.limits.take(c, h.cfg.Now()); err != nil {
 		return 0, nil, err
 	}
-	if err := h.fail(c); err != nil {
+	if err := h.fail(c.Context(), c); err != nil {
 		return 0, nil, err
 	}
 	if owner := c.PathValue("owner"); owner != "" && !strings.EqualFold(owner+"/"+c.PathValue("repo"), h.cfg.Repository) {
@@ -113,10 +113,10 @@ func requestTargets(r *http.Request) []string {
 }
 
 // fail applies the faults that come before anything is done.
-func (h *Hub) fail(c *call) error {
+func (h *Hub) fail(ctx context.Context, c *call) error {
 	targets := requestTargets(c.Request)
 	if f, ok := h.cfg.Faults.Take(fault.GitHubSlow, targets...); ok {
-		wait(c.Context(), f.Delay)
+		wait(ctx, f.Delay)
 	}
 	if f, ok := h.cfg.Faults.Take(fault.GitHubError, targets...); ok {
 		return &apiError{status: cmp.Or(f.Status, http.StatusInternalServerError), message: cmp.Or(f.Message, "Server Error")}
@@ -196,12 +196,4 @@ func requestID() string {
 	_, _ = rand.Read(b) // never fails
 	text := strings.ToUpper(fmt.Sprintf("%x", b))
 	return text[:4] + ":" + text[4:10] + ":" + text[10:18] + ":" + text[18:26] + ":" + text[26:]
-}
-
-func orElse[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

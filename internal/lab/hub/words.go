@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -9,8 +10,11 @@ import (
 // Short is how a commit is called.
 func (v *view) Short(sha string) string { return sha[:min(7, len(sha))] }
 
-// Subject is the first line of a commit's message, Rest what follows.
-func (c Commit) Subject() string { subject, _, _ := strings.Cut(c.Message, "\n"); return subject }
+// Subject is the first line of a commit's message.
+func (c Commit) Subject() string {
+	subject, _, _ := strings.Cut(c.Message, "\n")
+	return cmp.Or(subject, "No commit message")
+}
 
 // Rest is what follows the first line of the message.
 func (c Commit) Rest() string {
@@ -18,7 +22,7 @@ func (c Commit) Rest() string {
 	return strings.TrimSpace(rest)
 }
 
-// App is whether a login is an app's; Who is it without the mark.
+// App says whether a login is an app's.
 func (v *view) App(login string) bool { return strings.HasSuffix(login, "[bot]") }
 
 // Who is a login without the mark of an app.
