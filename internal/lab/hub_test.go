@@ -85,10 +85,11 @@ func TestWhatIsToldToGitHubIsThereOnceWhateverGoesWrong(t *testing.T) {
 		{Kind: "github-slow", Delay: time.Millisecond},
 	} {
 		for _, method := range []string{"POST *", "PATCH *"} {
-			kind.Target = method
-			t.Run(kind.String(), func(t *testing.T) {
+			fault := kind
+			fault.Target = method
+			t.Run(fault.String(), func(t *testing.T) {
 				t.Parallel()
-				l := start(t, lab.Config{Faults: []lab.Fault{kind}})
+				l := start(t, lab.Config{Faults: []lab.Fault{fault}})
 				withPull(t, l)
 				c, ctx := reporter(t, l), t.Context()
 				var annotations []github.Annotation

@@ -61,7 +61,7 @@ func (h *Hub) handle(rt route) http.Handler {
 		c := &call{Request: r, links: linksOf(r, h.cfg.Repository), requestID: requestID(), header: w.Header()}
 		w.Header().Set("x-github-request-id", c.requestID)
 		w.Header().Set("x-github-media-type", "github.v3; format=json")
-		status, body, err := h.answer(c, rt)
+		status, body, err := h.answer(r.Context(), c, rt)
 		if f, ok := h.lost(r); ok && err == nil {
 			if f.Kind == fault.GitHubDrop {
 				panic(http.ErrAbortHandler)
@@ -78,7 +78,7 @@ func (h *Hub) handle(rt route) http.Handler {
 }
 
 // answer does what a request asks for and returns the body as it is to be sent.
-func (h *Hub) answer(c *call, rt route) (int, []byte, error) {
+func (h *Hub) answer(ctx context.Context, c *call, rt route) (int, []byte, error) {
 	var err error
 	if c.token, err = h.authenticate(c.Request); err != nil {
 		return 0, nil, err
@@ -86,7 +86,7 @@ func (h *Hub) answer(c *call, rt route) (int, []byte, error) {
 	if err := h.limits.take(c, h.cfg.Now()); err != nil {
 		return 0, nil, err
 	}
-	if err := h.fail(c.Context(), c); err != nil {
+	if err := h.fail(ctx, c); err != nil {
 		return 0, nil, err
 	}
 	if owner := c.PathValue("owner"); owner != "" && !strings.EqualFold(owner+"/"+c.PathValue("repo"), h.cfg.Repository) {
