@@ -10,7 +10,9 @@ FROM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
-COPY . .
+COPY main.go ./
+COPY internal internal
+COPY steps steps
 # There is no repository here that Go could read a version from.
 ARG VERSION=
 RUN CGO_ENABLED=0 go build -trimpath -o /snowdrop \
@@ -45,7 +47,8 @@ RUN git config --system safe.directory '*' \
   done \
   && mkdir -p /etc/nix \
   && printf '%s\n' 'experimental-features = nix-command flakes' 'build-users-group = nixbld' 'max-jobs = auto' \
-    > /etc/nix/nix.conf
+    > /etc/nix/nix.conf \
+  && nix-store --init # two programs that find no store at the same time get into each other's way
 
 # GitHub sets HOME to a folder of the runner's user. Nix does not use one that is
 # another user's, and says so each time it is called.
