@@ -86,7 +86,7 @@ func (s *stage) connect(err error) {
 
 func (s *stage) addChecks(err error) {
 	var names []string
-	if faults := (fleet.Errors)(nil); errors.As(err, &faults) {
+	if faults := fleet.Errors(nil); errors.As(err, &faults) {
 		names = []string{s.inputs.Config} // its servers are not known; its faults are to be seen
 	}
 	for _, server := range s.servers {

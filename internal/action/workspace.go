@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -17,7 +16,13 @@ func giveBack(workspace string, since time.Time) error {
 	if workspace == "" || since.IsZero() || os.Geteuid() != 0 {
 		return nil
 	}
-	info, err := os.Stat(workspace)
+	// Whatever links the repository holds, nothing outside of the workspace is reached.
+	root, err := os.OpenRoot(workspace)
+	if err != nil {
+		return fmt.Errorf("open the workspace: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	info, err := root.Stat(".")
 	if err != nil {
 		return fmt.Errorf("find out whose the workspace is: %w", err)
 	}
@@ -26,7 +31,7 @@ func giveBack(workspace string, since time.Time) error {
 		return nil
 	}
 	var faults []error
-	_ = filepath.WalkDir(workspace, func(name string, entry fs.DirEntry, err error) error {
+	_ = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return nil //nolint:nilerr // what cannot be read is not ours
 		}
@@ -38,7 +43,7 @@ func giveBack(workspace string, since time.Time) error {
 		if !ok || at.Uid != 0 || info.ModTime().Before(since.Truncate(time.Second)) {
 			return nil
 		}
-		if err := os.Lchown(name, int(owner.Uid), int(owner.Gid)); err != nil {
+		if err := root.Lchown(name, int(owner.Uid), int(owner.Gid)); err != nil {
 			faults = append(faults, err)
 		}
 		return nil

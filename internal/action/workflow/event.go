@@ -157,7 +157,9 @@ func (e Event) RunURL() string {
 }
 
 // RepositoryURL is the repository's page.
-func (e Event) RepositoryURL() string { return strings.TrimSuffix(e.ServerURL, "/") + "/" + e.Repository }
+func (e Event) RepositoryURL() string {
+	return strings.TrimSuffix(e.ServerURL, "/") + "/" + e.Repository
+}
 
 // Dependabot says whether its pull request started the workflow: such a run has a
 // read-only token and, like one of a fork, none of the repository's secrets.
