@@ -13,21 +13,27 @@ import (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	return &cobra.Command{
+	var serve bool
+	c := &cobra.Command{
 		Use:     "demo",
 		Short:   "Watch a fleet being deployed, in a lab of its own, in seconds",
 		GroupID: groupStart,
 		Long: `Starts a lab on this machine (DigitalOcean's API, a Space, droplets) and deploys a
 fleet of three servers in it: a first release, the same again, and one whose unit
 fails and is rolled back. Needs nothing but this binary and touches nothing outside
-of the lab. With nix it builds the images from a flake; without, it makes them itself.`,
+of the lab. With nix it builds the images from a flake; without, it makes them itself.
+
+Each release is also a pull request on the lab's GitHub. --serve keeps the lab until
+Ctrl-C and says where to look at its comment, checks and deployments.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo.Run(c.Context(), demo.Options{ //nolint:wrapcheck // the demo says what did not happen
-				Out: a.io.Out, Getenv: a.io.Getenv, NewReport: func() demo.Report { return a.newReport() },
+				Out: a.io.Out, Getenv: a.io.Getenv, NewReport: func() demo.Report { return a.newReport() }, Serve: serve,
 			})
 		},
 	}
+	c.Flags().BoolVar(&serve, "serve", false, "at the end, keep the lab and its pages until Ctrl-C")
+	return c
 }
 
 func (a *app) labCommand() *cobra.Command {

@@ -32,6 +32,8 @@ type Options struct {
 	Getenv func(string) string
 	// NewReport makes the report of one deploy.
 	NewReport func() Report
+	// Serve keeps the lab after the last act, with its pages, until the context ends.
+	Serve bool
 }
 
 // act is one part of the demo.
@@ -74,7 +76,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	for _, a := range acts() {
 		o.say("  - %s", a.title)
 	}
-	o.say("\nNext:\n  snowdrop init      # write a snowdrop.yaml for your own flake\n  snowdrop lab       # a lab like this one that stays, to try things in\n  snowdrop --help")
+	if o.Serve {
+		o.say("\nThis is how GitHub shows it, until you press Ctrl-C:\n  %s", stage.forge.page())
+		<-ctx.Done()
+		return nil
+	}
+	o.say("\nNext:\n  snowdrop demo --serve   # the same, and the pages on which GitHub would show it\n  snowdrop init      # write a snowdrop.yaml for your own flake\n  snowdrop lab       # a lab like this one that stays, to try things in\n  snowdrop --help")
 	return nil
 }
 
@@ -90,6 +97,7 @@ func indent(text string) string {
 type stage struct {
 	fleet  *fleet.Fleet
 	lab    *lab.Lab
+	forge  *forge
 	source source
 	getenv func(string) string
 }
@@ -108,7 +116,11 @@ func prepare(ctx context.Context, dir string, l *lab.Lab, o Options) (*stage, er
 	if err != nil {
 		return nil, fmt.Errorf("load the demo's fleet file: %w", err)
 	}
-	return &stage{fleet: f, lab: l, getenv: environment(l, o.Getenv), source: chooseSource(ctx, project, acts()[0])}, nil
+	forge, err := newForge(l)
+	if err != nil {
+		return nil, err
+	}
+	return &stage{fleet: f, lab: l, forge: forge, getenv: environment(l, o.Getenv), source: chooseSource(ctx, project, acts()[0])}, nil
 }
 
 // environment is that of the lab, and of the demo's one secret; the rest comes
@@ -146,12 +158,17 @@ func (s *stage) play(ctx context.Context, o Options, a act) error {
 		return fmt.Errorf("connect to the lab: %w", err)
 	}
 	defer func() { _ = outside.SSH.Close() }() // the run has ended
-	deployer := outside.Deployer(s.fleet, options)
-	plan, err := deployer.Plan(ctx, deploy.Request{})
+	plan, err := outside.Deployer(s.fleet, options).Plan(ctx, deploy.Request{})
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	result, err := deployer.Deploy(ctx, plan)
+	if err := s.propose(ctx, a, plan, outside, options); err != nil {
+		return err
+	}
+	github, told := s.forge.tell(ctx, "deploy", plan)
+	options.Sink = event.Tee(options.Sink, github)
+	result, err := outside.Deployer(s.fleet, options).Deploy(ctx, plan)
+	told()
 	if ctx.Err() != nil {
 		return err //nolint:wrapcheck // the use case says that it was cancelled
 	}
@@ -159,6 +176,30 @@ func (s *stage) play(ctx context.Context, o Options, a act) error {
 		return fmt.Errorf("%w (the deploy's error: %w)", fault, orNone(err))
 	}
 	return nil
+}
+
+// propose opens the pull request of a release that is new, plans it there, and
+// merges it.
+func (s *stage) propose(ctx context.Context, a act, plan *deploy.Plan, outside *connect.Outside, options connect.Options) error {
+	commit := plan.Revision
+	if commit == "" {
+		commit = a.revision // there is no git on this machine
+	}
+	if commit == s.forge.newest || len(plan.Pending()) == 0 {
+		return nil
+	}
+	if err := s.forge.propose(a, commit); err != nil {
+		return err
+	}
+	preview := *plan
+	var told func()
+	options.Sink, told = s.forge.tell(ctx, "plan", &preview)
+	_, err := outside.Deployer(s.fleet, options).Preview(ctx, &preview)
+	told()
+	if err != nil {
+		return fmt.Errorf("preview: %w", err)
+	}
+	return s.forge.merge()
 }
 
 // withoutNext leaves out the commands that are worth typing next: they would not
