@@ -44,11 +44,11 @@ func TestTheCommandFollowsTheEvent(t *testing.T) {
 		want  order
 		fails string
 	}{
-		"a pull request is planned":                    {event: workflow.Event{Name: "pull_request", Pull: own}, want: order{command: "plan"}},
-		"one from a fork too":                          {event: workflow.Event{Name: "pull_request", Pull: fork}, want: order{command: "plan"}},
+		"a pull request is planned":                    {event: workflow.Event{Name: "pull_request", Pull: own}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
+		"one from a fork too":                          {event: workflow.Event{Name: "pull_request", Pull: fork}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
 		"one from a fork is never deployed":            {event: workflow.Event{Name: "pull_request", Pull: fork}, in: workflow.Inputs{Command: "deploy"}, fails: "planned only"},
 		"a branch of our own may be":                   {event: workflow.Event{Name: "pull_request", Pull: own}, in: workflow.Inputs{Command: "deploy"}, want: order{command: "deploy"}},
-		"a merge group is planned":                     {event: workflow.Event{Name: "merge_group"}, want: order{command: "plan"}},
+		"a merge group is planned":                     {event: workflow.Event{Name: "merge_group"}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
 		"a push to the default branch deploys":         {event: push, want: order{command: "deploy"}},
 		"a push to another branch does not":            {event: workflow.Event{Name: "push", Ref: "refs/heads/feature", DefaultBranch: "main"}, fails: "push to feature deploys by itself only on the default branch (main)"},
 		"nor that of a tag of the branch's name":       {event: workflow.Event{Name: "push", Ref: "refs/tags/main", DefaultBranch: "main"}, fails: "set the input `command`"},

@@ -20,10 +20,13 @@ func (a *app) planCommand() *cobra.Command {
 		GroupID: groupDeploy,
 		Long: `Evaluates the flake, asks DigitalOcean and the Space what is there, and says which
 images would be built and which droplets would be rebuilt. Builds and changes nothing.
-It refuses what a deploy would refuse, with the same words.`,
+It refuses what a deploy would refuse, with the same words, but for secrets of files
+that are not there: a plan needs none of them.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.run(f, args, func(s *session) error {
-				plan, err := s.deployer.Plan(c.Context(), f.request(args))
+				request := f.request(args)
+				request.Preview = true
+				plan, err := s.deployer.Plan(c.Context(), request)
 				if err != nil {
 					return err //nolint:wrapcheck // the use case says what it did
 				}

@@ -135,3 +135,21 @@ func TestAPreviewDoesNotSpeakOfAWipeWhereOnlyTheVerificationIsMissing(t *testing
 		t.Errorf("web-1: %s, %s", d.Outcome, d.State)
 	}
 }
+
+func TestAPreviewDoesWithoutSecretsThatOnlyADeployNeeds(t *testing.T) {
+	t.Parallel()
+	one := oneDroplet("stop")
+	one.servers = strings.Replace(one.servers, "    keep: 1\n", "    keep: 1\n    files: [{path: /var/lib/key, from: {env: NOT_GIVEN}}]\n", 1)
+	s := open(t, one)
+	if err := s.planFails(deploy.Request{}); !strings.Contains(err.Error(), "NOT_GIVEN") {
+		t.Errorf("a deploy is refused with %v", err)
+	}
+	s.forget()
+	s.plan(deploy.Request{Preview: true})
+	for _, e := range s.events {
+		if p, ok := e.(event.Phase); ok && strings.Contains(p.Text, "NOT_GIVEN") {
+			return
+		}
+	}
+	t.Errorf("it is not told: %+v", s.events)
+}

@@ -25,6 +25,9 @@ type Request struct {
 	Cycle string
 	// DryRun changes nothing and says what would be done.
 	DryRun bool
+	// Preview says that the plan is to be shown and not carried out: secrets that only
+	// a deploy needs may be missing.
+	Preview bool
 	// Force replaces a newer revision by an older one.
 	Force bool
 	// Revision is the git revision to take instead of what is checked out: of the
