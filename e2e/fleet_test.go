@@ -11,7 +11,8 @@ import (
 // before it ended, so a failure ends it all.
 func TestFleet(t *testing.T) {
 	ctx := testContext(t)
-	w := newWorld(ctx, t)
+	w := newWorld(ctx, t, fleetFile, "doctl")
+	t.Cleanup(func() { w.project.forget(t) })
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *testing.T, *world)

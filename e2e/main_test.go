@@ -39,13 +39,13 @@ func testContext(t *testing.T) context.Context {
 }
 
 // need fails at once, with everything that is missing.
-func need(t *testing.T) {
+func need(t *testing.T, programs ...string) {
 	t.Helper()
 	var missing []string
 	if err := nspawn.Check(); err != nil {
 		missing = append(missing, err.Error())
 	}
-	for _, program := range []string{"nix", "git", "versitygw", "doctl"} {
+	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, err.Error())
 		}

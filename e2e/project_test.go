@@ -58,7 +58,7 @@ type project struct {
 	revisions []string
 }
 
-func newProject(ctx context.Context, t *testing.T, dir string) *project {
+func newProject(ctx context.Context, t *testing.T, dir, fleet string) *project {
 	t.Helper()
 	p := &project{dir: dir, salt: time.Now().UTC().Format("20060102-150405.000"), commits: time.Now().Add(-time.Hour)}
 	check(t, os.CopyFS(dir, os.DirFS("flake")))
@@ -67,11 +67,12 @@ func newProject(ctx context.Context, t *testing.T, dir string) *project {
 	p.original = string(original)
 	base, err := os.ReadFile(filepath.Join(dir, "base.nix"))
 	check(t, err)
-	p.write(t, "base.nix", strings.Replace(string(base), "/var/cache/snowdrop/debian", tree(), 1))
-	p.write(t, "snowdrop.yaml", fleetFile)
+	p.write(t, "base.nix", strings.NewReplacer("/var/cache/snowdrop/debian", tree(), "/var/cache/snowdrop/tools/bin", filepath.Join(toolsDir(), "bin")).Replace(string(base)))
+	p.write(t, "snowdrop.yaml", fleet)
 	p.git(ctx, t, "init", "-q", "-b", "main")
 	p.git(ctx, t, "config", "user.name", "e2e")
 	p.git(ctx, t, "config", "user.email", "e2e@example.com")
+	p.git(ctx, t, "remote", "add", "origin", "https://github.com/acme/fleet")
 	return p
 }
 

@@ -36,9 +36,9 @@ func droplets() []string { return []string{"web-1", "web-2", "api-1", "db-1"} }
 
 // newWorld starts everything. All of it ends with the test, and that nothing is
 // left is checked.
-func newWorld(ctx context.Context, t *testing.T) *world {
+func newWorld(ctx context.Context, t *testing.T, fleet string, programs ...string) *world {
 	t.Helper()
-	need(t)
+	need(t, append([]string{"nix", "git", "versitygw"}, programs...)...)
 	dir, err := os.MkdirTemp("/var/tmp", "snowdrop-e2e-")
 	check(t, err)
 	w := &world{dir: dir}
@@ -52,8 +52,7 @@ func newWorld(ctx context.Context, t *testing.T) *world {
 		check(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 	}
 	w.program = buildProgram(ctx, t, dir)
-	w.project = newProject(ctx, t, filepath.Join(dir, "project"))
-	t.Cleanup(func() { w.project.forget(t) })
+	w.project = newProject(ctx, t, filepath.Join(dir, "project"), fleet)
 	w.gateway = startGateway(ctx, t, filepath.Join(dir, "space"))
 	w.spy = startSpy(ctx, t, w.gateway.address)
 	w.startLab(ctx, t)
@@ -74,7 +73,8 @@ func (w *world) startLab(ctx context.Context, t *testing.T) {
 	t.Cleanup(func() { check(t, log.Close()) })
 	cfg := lab.Config{
 		Real: true, Token: token, Bucket: "unused", StateDir: filepath.Join(w.dir, "lab"), Timings: lab.Fast(),
-		Log: func(line string) { _, _ = log.WriteString(line + "\n") },
+		GitHub: lab.GitHub{Tokens: forgeTokens()},
+		Log:    func(line string) { _, _ = log.WriteString(line + "\n") },
 	}
 	for _, name := range droplets() {
 		cfg.Droplets = append(cfg.Droplets, lab.DropletSpec{Name: name, ImageFile: debian})

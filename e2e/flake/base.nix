@@ -3,4 +3,7 @@
 {
   path = "/var/cache/snowdrop/debian";
   system = "x86_64-linux";
+  # A directory of programs that go before the machine's own: where a build has to
+  # do without them, as in a container, it is made by e2e/images.
+  tools = "/var/cache/snowdrop/tools/bin";
 }

@@ -11,7 +11,7 @@
         system = base.system;
         builder = "/bin/sh";
         args = [ "-euc" script ];
-        PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+        PATH = "${base.tools}:/usr/sbin:/usr/bin:/sbin:/bin";
       } // attrs);
 
       httpd = run "snow-httpd-1.0" { } ''
