@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/github"
@@ -13,6 +14,9 @@ import (
 type comparer interface {
 	Compare(ctx context.Context, base, head string) (github.Relation, error)
 }
+
+// compareTime bounds one question: the commits' times are an answer too.
+const compareTime = 20 * time.Second
 
 // ancestry asks GitHub how two commits stand to each other, once for each pair: all
 // servers of a fleet mostly run the same one.
@@ -50,6 +54,8 @@ func (a *ancestry) Order(ctx context.Context, one, other string) (int, error) {
 }
 
 func (a *ancestry) order(ctx context.Context, one, other string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, compareTime)
+	defer cancel()
 	relation, err := a.github.Compare(ctx, one, other)
 	if err != nil {
 		return 0, fmt.Errorf("compare the commits: %w", err)

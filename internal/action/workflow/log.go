@@ -54,6 +54,10 @@ func (l *Log) Emit(e event.Event) {
 		l.commands.Warning("snowdrop: "+warning.String(), warning.Text) // the runner shows it in the log too
 		return
 	}
+	if end, ok := e.(event.RunFinished); ok {
+		end.Next = nil // commands for a terminal, which nobody sits at
+		e = end
+	}
 	l.plain.Emit(e)
 	switch e := e.(type) {
 	case event.Log:

@@ -60,7 +60,7 @@ func TestTheLogHasAGroupForEachServerWithAllThatWasPrinted(t *testing.T) {
 		event.StepFinished{Subject: one, Step: "verify", Took: 9 * time.Second, Err: failed},
 		event.DropletFinished{Subject: one, ID: 12, Outcome: event.Failed, State: "was rebuilt with image x; not verified"},
 		event.ServerFinished{Subject: web, Outcome: event.Failed, Took: 15 * time.Second, Err: failed},
-		event.RunFinished{Verb: "deploy", Took: 16 * time.Second, Err: failed},
+		event.RunFinished{Verb: "deploy", Took: 16 * time.Second, Err: failed, Next: []string{"snowdrop status"}},
 	} {
 		log.Emit(e)
 	}
