@@ -13,6 +13,8 @@ import (
 func all() []event.Event {
 	return []event.Event{
 		event.RunStarted{},
+		event.ServerPlanned{},
+		event.FleetPlanned{},
 		event.StepStarted{},
 		event.Progress{},
 		event.Phase{},
@@ -34,7 +36,7 @@ func TestKindsDoNotChange(t *testing.T) {
 		got = append(got, e.Kind())
 	}
 	want := []string{
-		"run.started", "step.started", "step.progress", "step.phase", "step.log", "warning",
+		"run.started", "server.planned", "fleet.planned", "step.started", "step.progress", "step.phase", "step.log", "warning",
 		"step.finished", "droplet.evidence", "droplet.finished", "server.finished", "run.finished",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

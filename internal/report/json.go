@@ -96,6 +96,11 @@ func fields(e event.Event) any {
 			Took  float64 `json:"took"`
 			Error string  `json:"error,omitempty"`
 		}{e, e.Took.Seconds(), message(e.Err)}
+	case event.ServerPlanned:
+		return struct {
+			event.ServerPlanned
+			Downtime float64 `json:"downtime,omitempty"`
+		}{e, e.Downtime.Seconds()}
 	case event.ServerFinished:
 		return struct {
 			event.ServerFinished
