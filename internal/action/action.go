@@ -99,8 +99,9 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.read(); err != nil {
 		return deploy.UsageError{Err: err}
 	}
-	r.redact.Add(r.inputs.GitHubToken)
-	r.mask(r.inputs.GitHubToken)
+	further := append(tokensOf(r.inputs.NixConfig), r.inputs.GitHubToken)
+	r.redact.Add(further...)
+	r.mask(further...)
 	if r.event.Name == "pull_request" && r.event.Action == "closed" && r.inputs.Command == "" {
 		_, _ = fmt.Fprintln(r.commands, "the pull request is closed: there is nothing to plan")
 		return nil
@@ -175,6 +176,9 @@ func (r *runner) configDir() string {
 // evaluated; what is missing is told.
 func (r *runner) use(ctx context.Context, sink event.Sink, ancestry deploy.Ancestry) (outcome, error) {
 	options := connect.Options{Getenv: r.getenv, Sink: sink, RunURL: r.event.RunURL(), NixConfig: r.nixConfig(), Ancestry: ancestry}
+	if builds(r.order) && emulates(r.inputs.NixConfig, r.fleet.Nix.Options) && !exists("/dev/kvm") {
+		sink.Emit(event.Warning{Text: emulation})
+	}
 	if missing := connect.Missing(r.getenv); len(missing) > 0 && r.order.command == "plan" && r.withoutSecrets() {
 		d := connect.Evaluator(r.fleet, options, r.redact)
 		result, err := d.Evaluate(ctx, r.order.request)
@@ -211,19 +215,6 @@ func (r *runner) missing() []string {
 
 func (r *runner) howToGive() string {
 	return "In a workflow, give them as inputs of the action (`with:`), from secrets of the repository or of the job's environment."
-}
-
-// nixConfig are further lines for nix.conf: the workflow's own, and the token with
-// which Nix asks GitHub for flakes, where an anonymous runner is soon refused.
-func (r *runner) nixConfig() string {
-	var lines []string
-	if host := strings.TrimPrefix(strings.TrimPrefix(r.event.ServerURL, "https://"), "http://"); r.inputs.GitHubToken != "" && host != "" {
-		lines = append(lines, "extra-access-tokens = "+host+"="+r.inputs.GitHubToken)
-	}
-	if r.inputs.NixConfig != "" {
-		lines = append(lines, r.inputs.NixConfig)
-	}
-	return strings.Join(lines, "\n")
 }
 
 // errStillAtWork says that a cancelled use case did not end in time.
