@@ -438,6 +438,13 @@ func TestAForkIsEvaluatedWithoutSecretsAndWithoutWriting(t *testing.T) {
 	if len(p.lab.Requests()) > 0 {
 		t.Errorf("%d requests were sent", len(p.lab.Requests()))
 	}
+	p.env["GITHUB_ACTOR"] = "dependabot[bot]"
+	bot := p.action(t.Context(), "pull_request", "f", pullRequest(1, "2", false))
+	bot.demand(t, 0)
+	if !strings.Contains(bot.summary, "a pull request of Dependabot") {
+		t.Errorf("it does not say why:\n%s", bot.summary)
+	}
+	p.env["GITHUB_ACTOR"] = "mona"
 	own := p.action(t.Context(), "pull_request", "f", pullRequest(1, "2", false))
 	own.demand(t, 2)
 	if !strings.Contains(own.log, "DIGITALOCEAN_ACCESS_TOKEN") {
