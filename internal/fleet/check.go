@@ -44,6 +44,7 @@ func (s *source) check(f *Fleet, root *node) {
 		s.whole(merged, f.Servers[e.key.text])
 	}
 	s.owners(f, servers, root.get("defaults"))
+	s.preview(root.get("preview"), f, servers)
 }
 
 // key is the node of a key itself, or nil.

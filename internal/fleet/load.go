@@ -52,6 +52,9 @@ func (s *source) fleet(root *node) *Fleet {
 			f.Servers[e.key.text] = s.server(f.Flake, e, root.get("defaults"))
 		}
 	}
+	if f.Preview != nil {
+		f.Preview.complete(root.get("preview"), f.Space)
+	}
 	s.check(f, root)
 	return f
 }

@@ -43,6 +43,7 @@ func Schema() ([]byte, error) {
 	r.fleet()
 	r.server()
 	r.verify()
+	r.preview()
 	if r.missing != nil {
 		return nil, fmt.Errorf("refine the schema: no key %s", strings.Join(r.missing, ", "))
 	}

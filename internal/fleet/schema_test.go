@@ -28,7 +28,7 @@ func TestSchemaDescribesKeysInTheWordsOfTheDocComments(t *testing.T) {
 		reflect.TypeFor[Fleet](), reflect.TypeFor[Space](), reflect.TypeFor[Nix](), reflect.TypeFor[Server](),
 		reflect.TypeFor[Droplets](), reflect.TypeFor[SSH](), reflect.TypeFor[Jump](), reflect.TypeFor[File](),
 		reflect.TypeFor[Source](), reflect.TypeFor[Rollout](), reflect.TypeFor[Verify](), reflect.TypeFor[HTTPCheck](),
-		reflect.TypeFor[Cycle](),
+		reflect.TypeFor[Cycle](), reflect.TypeFor[Preview](),
 	} {
 		keys := []string{typ.Name()}
 		for key, i := range fieldsOf(typ) {
@@ -125,7 +125,7 @@ func TestSchemaRefusesWhatItCanKnowToBeWrong(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"batches", "cycle-names", "droplet-names", "durations", "enums", "file-modes", "file-paths",
-		"flake-with-attribute", "installables", "jump", "names-and-tag", "no-servers", "not-a-mapping", "ports",
+		"flake-with-attribute", "installables", "jump", "names-and-tag", "no-servers", "not-a-mapping", "ports", "previews",
 		"server-names", "servers-a-list", "servers-empty", "sources", "space-incomplete", "space-missing",
 		"space-values", "units", "unknown-keys", "unquoted-mode", "wrong-types",
 	} {

@@ -23,6 +23,8 @@ type Fleet struct {
 	Servers map[string]Server `yaml:"servers" json:"servers"`
 	// Cycles are the release cycles by name.
 	Cycles map[string]Cycle `yaml:"cycles" json:"cycles,omitempty"`
+	// Preview lets pull requests have droplets of their own; without it there are none.
+	Preview *Preview `yaml:"preview" json:"preview,omitempty"`
 }
 
 // Space is the bucket that images pass through and that records live in.
