@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
@@ -181,5 +182,21 @@ func TestRecordGoesBackOnlyIfAllThatWasChangedWentBack(t *testing.T) {
 				t.Errorf("went back to %+v", got)
 			}
 		})
+	}
+}
+
+func TestStorageIsPaidForByTheGBOfOurImages(t *testing.T) {
+	t.Parallel()
+	ours := []string{ocean.Tag, ocean.ServerTag("web")}
+	images := []ocean.Image{
+		{ID: 1, SizeGB: 2, Tags: ours}, {ID: 2, SizeGB: 3, Tags: ours, Regions: []string{"nyc3", "fra1"}}, {ID: 3, SizeGB: 50},
+	}
+	want := event.Stored{Images: 2, GB: 5, Dollars: 0.30}
+	if diff := cmp.Diff(want, stored(images, nil), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Error(diff)
+	}
+	want = event.Stored{Images: 1, GB: 3, Dollars: 0.18}
+	if diff := cmp.Diff(want, stored(images, []int{1}), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Errorf("when one is gone: %s", diff)
 	}
 }

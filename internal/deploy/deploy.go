@@ -33,6 +33,9 @@ const (
 
 func (d *Deployer) carryOut(ctx context.Context, verb string, plan *Plan) (*Result, error) {
 	run := d.begin(verb, plan)
+	if verb == verbPlan && plan.outlook != nil {
+		plan.outlook.tell(d.Sink)
+	}
 
 	// 1. Build an image for each server: one nix build for all of them.
 	built := d.build(ctx, run, plan)

@@ -88,6 +88,10 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 	if err != nil {
 		return err //nolint:wrapcheck // Do has said which step on what
 	}
+	if s.rebuilds(droplet.ID) { // in a run that continues another, it would be the time in between too
+		away := s.d.Clock.Now().Sub(at.rebuiltAt)
+		s.record.note(func(rec *release.Record) { entry(rec, droplet.ID, droplet.Name).Downtime = away })
+	}
 	target.Keys = demand(target.Keys, up.HostKeys)
 	s.knowKeys(ctx, droplet, up.HostKeys)
 

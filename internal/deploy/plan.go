@@ -46,6 +46,8 @@ type Plan struct {
 	// lookOnly says that nothing will be written to the droplets.
 	lookOnly bool
 	world    world
+	// outlook is there in a preview alone.
+	outlook *outlook
 }
 
 // ServerPlan is one server's part of a Plan.
@@ -134,7 +136,11 @@ func (d *Deployer) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return steps.Do(ctx, d.steps(false), event.Subject{}, planning{d, flake, servers}, req)
+	plan, err := steps.Do(ctx, d.steps(false), event.Subject{}, planning{d, flake, servers}, req)
+	if err == nil && req.Preview {
+		plan.outlook = d.foresee(plan)
+	}
+	return plan, err //nolint:wrapcheck // Do has said which step
 }
 
 // asked are the servers of a request and their flake, at the revision asked for.

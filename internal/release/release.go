@@ -82,6 +82,9 @@ type Droplet struct {
 	Rebuild    *Rebuild  `json:"rebuild,omitempty"`
 	Evidence   *Evidence `json:"evidence,omitempty"`
 	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
+	// Downtime is how long it was away when it was last rebuilt: from the request to
+	// the first answer of the new boot, in nanoseconds.
+	Downtime time.Duration `json:"downtime,omitempty"`
 }
 
 // Rebuild is a rebuild that was asked for and not yet accounted for.
