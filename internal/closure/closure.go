@@ -2,6 +2,11 @@
 // and change, and what that does to the size.
 package closure
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Path is one store path of a closure. NarSize is its size in bytes.
 type Path struct {
 	Path    string `json:"path"`
@@ -11,8 +16,10 @@ type Path struct {
 // Kind is what happened to a package.
 type Kind string
 
-// The kinds. Rebuilt is a package whose version stayed and whose path did not:
-// what it is built from changed.
+// The kinds. Added and Removed are also a further version of a package that is there
+// in both, come or gone. Where versions came and others went, the newest of each say
+// whether that is Upgraded or Downgraded. Rebuilt is a package whose version stayed
+// and whose path did not: what it is built from changed.
 const (
 	Added      Kind = "added"
 	Removed    Kind = "removed"
@@ -27,8 +34,9 @@ type Change struct {
 	// Output is that of a package with several, such as "lib"; empty for "out".
 	Output string `json:"output,omitempty"`
 	Kind   Kind   `json:"kind"`
-	// Before and After are its versions, several where a closure has several of it.
-	// A package without a version has none.
+	// Before and After are its versions that the other closure does not have, oldest
+	// first, several where a closure has several of it; of a package that was Rebuilt
+	// they are both those that were. A package without a version has none.
 	Before []string `json:"before,omitempty"`
 	After  []string `json:"after,omitempty"`
 	// SizeBefore and SizeAfter are those of all its paths, in bytes.
@@ -47,6 +55,20 @@ type Diff struct {
 	// Estimate says that derivations were compared and not what they build: it names
 	// what is built from other sources, without sizes.
 	Estimate bool `json:"estimate,omitempty"`
+}
+
+// Growths are the up to n changes that make the closure larger by most, the largest
+// first. An estimate has none.
+func (d Diff) Growths(n int) []Change {
+	growth := func(c Change) int64 { return c.SizeAfter - c.SizeBefore }
+	var grown []Change
+	for _, c := range d.Changes {
+		if growth(c) > 0 {
+			grown = append(grown, c)
+		}
+	}
+	slices.SortStableFunc(grown, func(a, b Change) int { return cmp.Compare(growth(b), growth(a)) })
+	return grown[:min(n, len(grown))]
 }
 
 // Count is how many changes there are of a kind.

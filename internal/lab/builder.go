@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/versatus/snowdrop/internal/closure"
 	"github.com/versatus/snowdrop/internal/nix"
 )
 
@@ -235,13 +236,13 @@ func (b *Builder) Metadata(_ context.Context, flake string) (nix.Metadata, error
 
 // Closure lists a few paths of which some change with the ImageSpec, so that a diff
 // has something to tell.
-func (b *Builder) Closure(_ context.Context, path string) ([]nix.PathInfo, error) {
+func (b *Builder) Closure(_ context.Context, path string) ([]closure.Path, error) {
 	for name := range b.Servers {
 		s := b.spec(name)
 		if path != s.System && path != b.imagePath(name) {
 			continue
 		}
-		infos := []nix.PathInfo{{Path: path, NarSize: 4096}}
+		infos := []closure.Path{{Path: path, NarSize: 4096}}
 		for _, p := range []struct {
 			name string
 			size int64
@@ -253,9 +254,9 @@ func (b *Builder) Closure(_ context.Context, path string) ([]nix.PathInfo, error
 			{"etc", 64 << 10, s},
 			{"units", 32 << 10, s.Units},
 		} {
-			infos = append(infos, nix.PathInfo{Path: b.storePath(p.name, p.of), NarSize: p.size})
+			infos = append(infos, closure.Path{Path: b.storePath(p.name, p.of), NarSize: p.size})
 		}
-		slices.SortFunc(infos, func(a, b nix.PathInfo) int { return strings.Compare(a.Path, b.Path) })
+		slices.SortFunc(infos, func(a, b closure.Path) int { return strings.Compare(a.Path, b.Path) })
 		return infos, nil
 	}
 	return nil, fmt.Errorf("list the closure of %s: it is not in this store", path)

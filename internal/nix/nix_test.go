@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/versatus/snowdrop/internal/closure"
 )
 
 const (
@@ -223,7 +225,7 @@ func TestClosureIsReadInBothShapes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []PathInfo{{topOut, 344}, {"/nix/store/zb39mnz4p8yn60my131lf9fg778fn1y9-a-dep", 120}}
+		want := []closure.Path{{Path: topOut, NarSize: 344}, {Path: "/nix/store/zb39mnz4p8yn60my131lf9fg778fn1y9-a-dep", NarSize: 120}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
