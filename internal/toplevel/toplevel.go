@@ -28,8 +28,15 @@ type UnitChange struct {
 	Name string `json:"name"`
 	// Kind is added, removed or changed.
 	Kind string `json:"kind"`
-	// Lines are the lines that changed, each with "+" or "-" before it.
+	// Lines are the lines that changed, each with "+" or "-" before it. Behind them
+	// are the packages that it names in another version. Where there are too many, the
+	// last one is "… 12 more lines".
 	Lines []string `json:"lines,omitempty"`
+	// OnlyVersions says that nothing but versions of packages changed in it.
+	OnlyVersions bool `json:"onlyVersions,omitempty"`
+	// OnSwitch is what a switch does with a changed unit that runs: restart, reload or
+	// nothing; empty for units of users' managers. A rebuild starts all anew.
+	OnSwitch string `json:"onSwitch,omitempty"`
 }
 
 // Component is a part of the system that has a version.

@@ -1,0 +1,108 @@
+package toplevel
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// firewall reads what the firewall lets in from what its unit runs: a script of
+// iptables (nixpkgs' nixos/modules/services/networking/firewall-iptables.nix) or a set
+// of rules (firewall-nftables.nix and nftables.nix).
+func (t *taker) firewall() {
+	if t.out.Units == nil {
+		t.unknown("Open ports: the units were not read, and the firewall is one.")
+		return
+	}
+	script, ok := t.runs("firewall.service", func(text string) bool { return strings.Contains(text, "nixos-fw") })
+	rules, hasRules := t.runs("nftables.service", func(text string) bool { return strings.Contains(text, "table ") })
+	if !ok || !hasRules {
+		return
+	}
+	var open openings
+	t.out.Firewall = NoFirewall
+	if rules != "" {
+		t.out.Firewall = Nftables
+		open.nftables(rules)
+	}
+	if script != "" {
+		t.out.Firewall = Iptables
+		open.iptables(script)
+	}
+	t.out.Ports = sorted(open.ports)
+	if open.unread > 0 {
+		t.unknown("Open ports: %s could not be read, because they are not written as NixOS writes its own.", count(open.unread, "rule of the firewall", "rules of the firewall"))
+	}
+}
+
+// runs is the text that a unit executes and that is what is looked for; empty where
+// there is no such unit. ok is false where the unit is there and the text is not
+// found, which Unknown then says.
+func (t *taker) runs(unit string, is func(string) bool) (text string, ok bool) {
+	body, err := t.store.text(t.top+"/etc/systemd/system/"+unit, maxFile)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNull) {
+		return "", true
+	}
+	if err != nil {
+		t.unknown("Open ports: %s could not be read: it %s.", unit, reason(err))
+		return "", false
+	}
+	for _, line := range unitLines(body) {
+		if !strings.HasPrefix(line, "ExecStart=") {
+			continue
+		}
+		for _, m := range t.paths.FindAllStringSubmatch(line, -1) {
+			script, err := t.store.text(m[1]+"-"+m[2]+m[3], maxFile)
+			if err == nil && is(script) {
+				return script, true
+			}
+		}
+	}
+	t.unknown("Open ports: what %s runs is not what NixOS writes.", unit)
+	return "", false
+}
+
+// openings are the ports that rules open.
+type openings struct {
+	ports []string
+	// unread is how many rules that let something in were not understood.
+	unread int
+}
+
+// opening is what a rule says before it accepts.
+type opening struct {
+	proto    []string // tcp, udp; none for all
+	ports    []string // "443", "3000-3010"; none for all
+	iface    []string
+	from, to string
+	family   string // IPv4 or IPv6 where the rule is for one only
+}
+
+// add words an opening for each of its ports: "tcp 443", "tcp 3000-3010 on eth1",
+// "tcp 5432 from 10.0.0.0/8", "everything on wg0".
+func (o *openings) add(r opening) {
+	where := ""
+	if len(r.iface) > 0 {
+		where += " on " + strings.Join(r.iface, ", ")
+	}
+	if r.from != "" {
+		where += " from " + r.from
+	}
+	if r.to != "" {
+		where += " to " + r.to
+	}
+	if r.family != "" && r.from == "" && r.to == "" {
+		where += " over " + r.family
+	}
+	if len(r.proto) == 0 {
+		o.ports = append(o.ports, "everything"+where)
+	}
+	for _, proto := range r.proto {
+		if len(r.ports) == 0 {
+			o.ports = append(o.ports, "all "+proto+where)
+		}
+		for _, port := range r.ports {
+			o.ports = append(o.ports, proto+" "+port+where)
+		}
+	}
+}

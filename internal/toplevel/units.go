@@ -1,0 +1,187 @@
+package toplevel
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// maxUnits is how many units of a kind are read; a large NixOS has five hundred.
+const maxUnits = 10_000
+
+// drawers are the folders of links by which a unit wants another, and the key that
+// says the same in the other's [Install] section.
+var drawers = [...]struct{ suffix, key, word string }{
+	{".wants", "WantedBy=", "wanted by"},
+	{".requires", "RequiredBy=", "required by"},
+	{".upholds", "UpheldBy=", "upheld by"},
+}
+
+// units reads the units below etc/systemd/KIND. generateUnits of nixpkgs'
+// nixos/lib/systemd-lib.nix lays them out: a link for each unit, a folder NAME.d for
+// its drop-ins, folders of links for what wants it.
+func (t *taker) units(kind, suffix string) {
+	dir, entries, err := t.store.list(t.top + "/etc/systemd/" + kind)
+	if errors.Is(err, fs.ErrNotExist) && kind == "user" {
+		return // A system needs no units for users' managers.
+	}
+	if err != nil {
+		t.unknown("The %s units could not be listed: %v.", kind, err)
+		return
+	}
+	if t.out.Units == nil {
+		t.out.Units = map[string]Unit{}
+	}
+	if len(entries) > maxUnits {
+		t.unknown("Only %d of the %d %s units were looked at.", maxUnits, len(entries), kind)
+		entries = entries[:maxUnits]
+	}
+	var dropIns, links []string
+	for _, e := range entries {
+		name := e.Name()
+		switch {
+		case strings.HasSuffix(name, ".d"):
+			dropIns = append(dropIns, name)
+		case drawer(name) >= 0:
+			links = append(links, name)
+		default:
+			t.unit(path.Join(dir, name), name+suffix)
+		}
+	}
+	for _, name := range dropIns {
+		t.dropIns(path.Join(dir, name), strings.TrimSuffix(name, ".d")+suffix)
+	}
+	for _, name := range links {
+		t.wanted(path.Join(dir, name), drawer(name), suffix)
+	}
+}
+
+func drawer(name string) int {
+	return slices.IndexFunc(drawers[:], func(d struct{ suffix, key, word string }) bool {
+		return strings.HasSuffix(name, d.suffix)
+	})
+}
+
+// unit reads one unit. What is no text of its own is said as a comment: there is no
+// other line in a snapshot's text that begins with "#".
+func (t *taker) unit(at, name string) {
+	if target, err := t.store.root.Readlink(at); err == nil && !strings.Contains(target, "/") {
+		t.out.Units[name] = Unit{Text: "# alias of " + target}
+		return
+	}
+	text, err := t.unitText(at)
+	if errors.Is(err, errNull) {
+		t.out.Units[name] = Unit{Text: "# masked"}
+		return
+	}
+	if err != nil {
+		t.out.Units[name] = Unit{Unread: true}
+		t.unknown("The unit %s could not be read: it %s.", name, reason(err))
+		return
+	}
+	t.out.Units[name] = Unit{Text: text}
+}
+
+func (t *taker) unitText(at string) (string, error) {
+	text, err := t.store.text(at, maxFile)
+	if err != nil {
+		return "", err
+	}
+	lines := unitLines(text)
+	for i, line := range lines {
+		lines[i] = t.short(masked(line), "")
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// reason is an error as the end of a sentence that begins with "it".
+func reason(err error) string {
+	switch {
+	case errors.Is(err, errOutside), errors.Is(err, errNoText), errors.Is(err, errNull):
+		return err.Error()
+	case errors.Is(err, fs.ErrNotExist):
+		return "is not in the store"
+	}
+	return "failed (" + err.Error() + ")"
+}
+
+// unitLines are a unit's lines without comments and empty ones. A line that ends with
+// a backslash goes on in the next one, as in systemd.syntax(7).
+func unitLines(text string) []string {
+	var lines []string
+	open := false
+	for line := range strings.SplitSeq(text, "\n") {
+		trimmed := strings.TrimSpace(line)
+		if trimmed == "" && !open || strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, ";") {
+			continue
+		}
+		more := strings.HasSuffix(trimmed, `\`)
+		trimmed = strings.TrimRight(strings.TrimSuffix(trimmed, `\`), " \t")
+		if open {
+			last := &lines[len(lines)-1]
+			*last = strings.TrimRight(*last+" "+trimmed, " ")
+		} else {
+			lines = append(lines, trimmed)
+		}
+		open = more
+	}
+	return lines
+}
+
+// dropIns adds a unit's drop-ins to it, as "systemctl cat" shows them.
+func (t *taker) dropIns(at, unit string) {
+	dir, entries, err := t.store.list(at)
+	if err != nil {
+		t.unknown("The drop-ins of %s could not be listed: %v.", unit, err)
+		return
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".conf") {
+			continue // systemd.unit(5) reads no others.
+		}
+		text, err := t.unitText(path.Join(dir, e.Name()))
+		switch {
+		case errors.Is(err, errNull):
+			text = "# masked"
+		case err != nil:
+			t.unknown("The drop-in %s of %s could not be read: it %s.", e.Name(), unit, reason(err))
+			text = "# not read"
+		}
+		t.add(unit, "# "+e.Name()+"\n"+text)
+	}
+}
+
+// wanted notes by what units are wanted, where they do not say it themselves: NixOS
+// writes [Install] for WantedBy= only, and takes no notice of it.
+func (t *taker) wanted(at string, drawer int, suffix string) {
+	_, entries, err := t.store.list(at)
+	if err != nil {
+		t.unknown("What %s has could not be listed: %v.", path.Base(at), err)
+		return
+	}
+	d := drawers[drawer]
+	by := strings.TrimSuffix(path.Base(at), d.suffix)
+	for _, e := range entries {
+		name := e.Name() + suffix
+		if !says(t.out.Units[name].Text, d.key, by) {
+			t.add(name, "# "+d.word+" "+by)
+		}
+	}
+}
+
+func says(text, key, by string) bool {
+	for line := range strings.SplitSeq(text, "\n") {
+		if values, ok := strings.CutPrefix(line, key); ok && slices.Contains(strings.Fields(values), by) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *taker) add(unit, text string) {
+	u := t.out.Units[unit]
+	u.Text = strings.TrimPrefix(u.Text+"\n"+text, "\n")
+	t.out.Units[unit] = u
+}
