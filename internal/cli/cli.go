@@ -28,7 +28,13 @@ func Run(ctx context.Context, args []string, stdio IO) int {
 	root := newRoot(stdio) //nolint:contextcheck // the commands get the context from cobra
 	root.SetArgs(args)
 	begun := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := c.ValidateFlagGroups(); err != nil { // cobra asks after this only
+			return err //nolint:wrapcheck // it names the flags
+		}
+		begun = true
+		return nil
+	}
 	err := root.ExecuteContext(ctx)
 	if err != nil && !begun {
 		err = deploy.UsageError{Err: err} // no such command, or not such arguments

@@ -386,3 +386,33 @@ func (w *waiting) Write(p []byte) (int, error) {
 	}
 	return w.Buffer.Write(p) //nolint:wrapcheck // a buffer does not fail
 }
+
+func TestAKeptPlanIsDeployedOnceAndOnlyReadByItsOwner(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	file := p.path("plan.json")
+	p.write("plan.json", "an older file")
+	check(t, os.Chmod(file, 0o644))
+	p.want(deploy.ExitChanges, "plan", "--out", file, "--detailed-exitcode")
+	info, err := os.Stat(file)
+	check(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the plan's mode is %v", info.Mode())
+	}
+	p.want(deploy.ExitDone, "deploy", "--plan", file, "--yes")
+	if out := p.want(deploy.ExitFailed, "deploy", "--plan", file, "--yes"); !strings.Contains(out, "the plan is out of date") || !strings.Contains(out, "there was none") {
+		t.Errorf("the second time: %s", out)
+	}
+}
+
+func TestAPlanFileSaysWhichServers(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	p.write("plan.json", `{"version": 1, "servers": [{"server": "web"}]}`)
+	for _, args := range [][]string{{"web"}, {"--server", "web"}, {"--cycle", "nightly"}, {"--revision", strings.Repeat("1", 40)}, {"--force"}} {
+		p.want(deploy.ExitUsage, append([]string{"deploy", "--yes", "--plan", p.path("plan.json")}, args...)...)
+	}
+	p.want(deploy.ExitUsage, "deploy", "--yes", "--plan", p.path("nowhere.json"))
+	p.write("plan.json", "{}")
+	p.want(deploy.ExitUsage, "deploy", "--yes", "--plan", p.path("plan.json"))
+}

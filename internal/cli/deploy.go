@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 func (a *app) planCommand() *cobra.Command {
 	var f runFlags
 	var detailed bool
+	var out string
 	c := &cobra.Command{
 		Use:     "plan [SERVER]...",
 		Short:   "Show what a deploy would do to every server; changes nothing",
@@ -33,6 +35,11 @@ that are not there: a plan needs none of them.`,
 				if _, err = s.deployer.Preview(c.Context(), plan); err != nil {
 					return a.shown(err)
 				}
+				if out != "" {
+					if err := writePlan(out, s.deployer.Keep(plan)); err != nil {
+						return err
+					}
+				}
 				if detailed && len(plan.Pending()) > 0 {
 					return deploy.ErrChanges
 				}
@@ -44,12 +51,14 @@ that are not there: a plan needs none of them.`,
 	f.addRevision(c)
 	a.addJSON(c, "tell what happens as JSON, one event a line")
 	c.Flags().BoolVar(&f.force, "force", false, "plan as for a deploy that lets an older revision replace a newer one")
+	c.Flags().StringVarP(&out, "out", "o", "", "keep the plan in this file, for 'snowdrop deploy --plan'")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 4 where something is to do")
 	return c
 }
 
 func (a *app) deployCommand() *cobra.Command {
 	var f runFlags
+	var file string
 	c := &cobra.Command{
 		Use:     "deploy [SERVER]...",
 		Short:   "Build, upload, rebuild, verify, prune: bring servers to what the flake says",
@@ -60,10 +69,30 @@ writes their files, verifies over SSH that the new system runs well, and deletes
 images that nothing needs any more. What is already as it should be is left alone,
 so a run that was cut off is continued by running it again.
 
+With --plan it does exactly what a plan that was kept says, or refuses and names what
+is different now.
+
 A rebuild wipes the droplet's disk. Volumes and the IP addresses survive.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if file != "" && len(args) > 0 {
+				return errors.New("--plan says which servers: name none")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			var kept deploy.KeptPlan
+			if file != "" {
+				var err error
+				if kept, err = readPlan(file); err != nil {
+					return err
+				}
+				args = kept.Names()
+			}
 			return a.plannedRun(c.Context(), &f, args,
 				func(ctx context.Context, d *deploy.Deployer) (*deploy.Plan, error) {
+					if file != "" {
+						return d.PlanFrom(ctx, kept, f.dryRun)
+					}
 					return d.Plan(ctx, f.request(args))
 				},
 				func(ctx context.Context, d *deploy.Deployer, p *deploy.Plan) error {
@@ -76,6 +105,10 @@ A rebuild wipes the droplet's disk. Volumes and the IP addresses survive.`,
 	f.addYes(c)
 	f.addRevision(c)
 	c.Flags().BoolVar(&f.force, "force", false, "let an older revision replace a newer one")
+	c.Flags().StringVar(&file, "plan", "", "do exactly what this file of 'snowdrop plan --out' says, or refuse")
+	for _, other := range []string{"server", "cycle", "revision", "force"} {
+		c.MarkFlagsMutuallyExclusive("plan", other)
+	}
 	return c
 }
 
