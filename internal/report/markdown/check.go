@@ -34,7 +34,7 @@ const (
 func (s *Story) Check(server string) Check {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := view{run: &s.run, now: s.now(), whole: true, errorLimit: pageLimit * 2 / 3}
+	v := view{run: &s.run, now: s.now(), whole: true, errorLimit: pageLimit * 2 / 3, packageLimit: pageLimit / 3}
 	l := &line{Subject: event.Subject{Server: server}}
 	if i := slices.IndexFunc(s.run.servers, func(l *line) bool { return l.Server == server }); i >= 0 {
 		l = s.run.servers[i]
@@ -54,15 +54,15 @@ func (v *view) title(l *line) string {
 	case "":
 		return v.working(l)
 	case event.WouldDo:
-		if wiped := v.run.wipes(l); len(wiped) > 0 {
-			return of(len(wiped), len(l.droplets), "droplet") + " " + would(v.run.verb)
-		}
-		return would(v.run.verb)
+		return v.wouldDo(l) + changes(l)
 	case event.Unchanged:
+		if l.planned != nil && len(l.planned.Drift) > 0 {
+			return "nothing to do, but it has drifted"
+		}
 		return "nothing to do: it is as it should be"
 	case event.Evaluated:
 		image := report.ShortImage(clean(l.end().Image))
-		return "image " + image + "; what it runs is not known"
+		return "image " + image + "; what it runs is not known" + changes(l)
 	case event.Untouched:
 		return "not touched"
 	default:
@@ -83,6 +83,29 @@ func (v *view) title(l *line) string {
 			return text + " in " + report.Duration(took)
 		}
 	}
+}
+
+func (v *view) wouldDo(l *line) string {
+	if l.planned != nil && l.planned.Action == event.OnlyVerify {
+		return would("verify")
+	}
+	if wiped := v.run.wipes(l); len(wiped) > 0 {
+		return of(len(wiped), max(len(wiped), len(l.droplets)), "droplet") + " " + would(v.run.verb)
+	}
+	return would(v.run.verb)
+}
+
+// changes are those of a server's packages, in a few characters.
+func changes(l *line) string {
+	if l.planned == nil || l.planned.Packages == nil {
+		return ""
+	}
+	d := *l.planned.Packages
+	text := "; packages " + report.ChangeCounts(d)
+	if d.SizeBefore > 0 && d.SizeAfter > 0 {
+		text += ", " + report.Growth(d.SizeAfter-d.SizeBefore)
+	}
+	return text
 }
 
 // end is how the server ended, as far as it was told.
@@ -155,7 +178,7 @@ func (v *view) checkSummary(l *line) string {
 			own = append(own, w)
 		}
 	}
-	parts = append(parts, v.warnings(own), v.droplets(l))
+	parts = append(parts, v.warnings(v.risks([]*line{l}), own), v.droplets(l))
 	text := join(parts)
 	if text == "" {
 		return prose(v.title(l)) + "\n" // GitHub wants a summary
@@ -178,7 +201,7 @@ func (v *view) moved(l *line) string {
 // checkText is all that is known of a server, what failed first.
 func (v *view) checkText(l *line) string {
 	return join([]string{
-		v.failure(l), v.evidence(l), identity(l), v.steps(append([]*line{&v.run.fleet, l}, l.droplets...)),
+		v.failure(l), v.evidence(l), v.plan(l), identity(l), v.steps(append([]*line{&v.run.fleet, l}, l.droplets...)),
 	})
 }
 

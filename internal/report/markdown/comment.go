@@ -39,6 +39,7 @@ func (s *Story) Comment(f Frame) string {
 	}
 	return s.tell(f, more, pageLimit, func(v *view) {
 		v.tableLimit, v.warningLimit = pageLimit/2, 20
+		v.packageLimit = between(300, pageLimit/3/max(1, v.changing()), pageLimit/4)
 		v.errorLimit = between(1_500, pageLimit/2/max(1, v.failing()), 12_000)
 	})
 }
@@ -49,6 +50,7 @@ func (s *Story) Summary(f Frame) string {
 	const more = "The rest was too long for a summary; the step's log has all of it."
 	return s.tell(f, more, summaryLimit, func(v *view) {
 		v.whole, v.tableLimit, v.warningLimit = true, summaryLimit/2, 1_000
+		v.packageLimit = between(5_000, summaryLimit/4/max(1, v.changing()), summaryLimit/4)
 		v.errorLimit = between(10_000, summaryLimit/2/max(1, v.failing()), summaryLimit/2)
 	})
 }
@@ -64,6 +66,9 @@ type view struct {
 	whole bool
 	// errorLimit is for one error, tableLimit for the servers' table: in bytes.
 	errorLimit, tableLimit int
+	// packageLimit is for the packages of one server, and for the lines of its units
+	// that change: in bytes.
+	packageLimit int
 	// warningLimit is how many warnings are listed.
 	warningLimit int
 	// told are the errors that stand in the text already, with whose they are.
@@ -76,11 +81,11 @@ func (s *Story) tell(f Frame, more string, limit int, set func(*view)) string {
 	v := &view{run: &s.run, now: s.now(), frame: f, told: map[string]string{}}
 	set(v)
 	footer := v.footer()
-	parts := []string{"## " + v.headline() + "\n", v.caution(), v.faults(), v.warnings(v.run.warnings), v.missing(), v.servers()}
+	parts := []string{"## " + v.headline() + "\n", v.caution(), v.faults(), v.warnings(v.risks(v.run.servers), v.run.warnings), v.missing(), v.servers(), v.legend()}
 	for _, server := range v.byWeight() {
 		parts = append(parts, v.details(server))
 	}
-	parts = append(parts, v.shared())
+	parts = append(parts, v.shared(), v.gantt())
 	return Cut(join(parts), limit-len(footer), more) + footer
 }
 
@@ -89,6 +94,17 @@ func (v *view) failing() int {
 	n := 0
 	for _, l := range v.run.servers {
 		if l.end().Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// changing is how many servers have changes to show.
+func (v *view) changing() int {
+	n := 0
+	for _, l := range v.run.servers {
+		if p := l.planned; p != nil && (p.Packages != nil || p.System != nil) {
 			n++
 		}
 	}
@@ -171,8 +187,11 @@ func (v *view) isTold(err error, texts []string) bool {
 // warningLength is for one warning, in bytes.
 const warningLength = 600
 
-func (v *view) warnings(all []event.Warning) string {
+func (v *view) warnings(risks []string, all []event.Warning) string {
 	var lines []string
+	for _, text := range risks {
+		lines = append(lines, "- "+text)
+	}
 	seen := map[string]bool{}
 	for _, w := range all {
 		text := prose(shorten(oneLine(w.Text), warningLength))
@@ -220,9 +239,12 @@ func (v *view) weight(l *line) int {
 	case event.Cancelled:
 		return 2
 	case event.Unchanged:
-		return 4
+		return 5
 	default:
-		return 3
+		if v.run.dryRun && l.planned != nil && len(report.Risks(*l.planned)) > 0 {
+			return 3
+		}
+		return 4
 	}
 }
 

@@ -13,7 +13,15 @@ import (
 // details are all that is told of a server. They stand open where somebody has to
 // look: where it failed, and where a run was cut off.
 func (v *view) details(l *line) string {
-	body := join([]string{v.droplets(l), v.failure(l), v.evidence(l), identity(l), v.steps(append([]*line{l}, l.droplets...))})
+	parts := []string{v.droplets(l), v.failure(l), v.evidence(l), v.plan(l)}
+	if v.run.isPlan() {
+		revision := v.revisions(l) // the table has no column for it
+		if revision != "" {
+			revision = "Revision " + revision + "\n"
+		}
+		parts = []string{revision, v.failure(l), v.plan(l), v.droplets(l)}
+	}
+	body := join(append(parts, identity(l), v.steps(append([]*line{l}, l.droplets...))))
 	if body == "" {
 		return ""
 	}
@@ -49,7 +57,14 @@ func (v *view) droplets(l *line) string {
 	for i, d := range l.droplets {
 		rows[i] = []string{code(d.Droplet), v.state(l, d), dropletImages(d), proof(d)}
 	}
-	return table([]string{"Droplet", "State", "Image", "Evidence"}, rows)
+	heads := []string{"Droplet", "State", "Image", "Evidence"}
+	if !slices.ContainsFunc(rows, func(cells []string) bool { return cells[3] != "" }) {
+		heads = heads[:3]
+		for i := range rows {
+			rows[i] = rows[i][:3]
+		}
+	}
+	return table(heads, rows)
 }
 
 // stateLimit is for a droplet's state and a step's result, in bytes.

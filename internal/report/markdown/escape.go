@@ -115,7 +115,10 @@ func htmlText(text string) string {
 }
 
 // fence is foreign text of several lines in a fence that none of them can close.
-func fence(lines []string) string {
+func fence(lines []string) string { return fenceOf("", lines) }
+
+// fenceOf is a fence of a language that GitHub knows.
+func fenceOf(language string, lines []string) string {
 	longest := 0
 	var b strings.Builder
 	for _, line := range lines {
@@ -124,7 +127,7 @@ func fence(lines []string) string {
 		b.WriteString(line + "\n")
 	}
 	mark := strings.Repeat("`", max(3, longest+1))
-	return mark + "\n" + b.String() + mark + "\n"
+	return mark + language + "\n" + b.String() + mark + "\n"
 }
 
 // longestLine is how much of one line is shown, in bytes: a minified file in a

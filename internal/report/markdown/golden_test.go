@@ -54,10 +54,11 @@ func scenes() []scene {
 	}
 	return []scene{
 		{"plan", planRun(), frame("snowdrop plan"), 5, 4, 0},
+		{"compared", comparedRun(), frame("snowdrop plan"), 10, 5, 0},
 		{"nothing", nothingToDo(), frame("snowdrop plan"), 5, 4, 0},
-		{"verified", verifiedRun(), frame("snowdrop deploy"), 6, 4, 0},
-		{"rolled-back", failedRun(), frame("snowdrop deploy"), 7, 4, 1},
-		{"cancelled", cancelledRun(), frame("snowdrop deploy"), 6, 4, 3},
+		{"verified", verifiedRun(), frame("snowdrop deploy"), 6, 5, 0},
+		{"rolled-back", failedRun(), frame("snowdrop deploy"), 7, 5, 1},
+		{"cancelled", cancelledRun(), frame("snowdrop deploy"), 6, 5, 3},
 		{"faults", nil, faults, 0, 0, 0},
 		{"fork", forkRun(), fork, 2, 3, 0},
 		{"huge", hugeRun(), frame("snowdrop deploy"), 0, 0, 23},
@@ -96,6 +97,7 @@ func TestACheckTellsOneServer(t *testing.T) {
 		"rolled-back": {failedRun(), "web"},
 		"cancelled":   {cancelledRun(), "web"},
 		"plan":        {planRun(), "web"},
+		"compared":    {comparedRun(), "web"},
 		"fork":        {forkRun(), "web"},
 	} {
 		t.Run(name, func(t *testing.T) {

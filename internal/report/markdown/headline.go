@@ -36,6 +36,12 @@ func (v *view) verdict() (mark, text string) {
 		return sign(""), "at work"
 	case v.broken():
 		return sign(event.Failed), "failed: " + v.tally(n)
+	case r.isPlan() && n[event.Unchanged]+n[event.WouldDo] == total && (r.verb == "plan" || r.verb == "deploy"):
+		mark = sign(event.WouldDo)
+		if n[event.WouldDo] == 0 {
+			mark = "✅"
+		}
+		return mark, v.planned()
 	case n[event.Unchanged] == total:
 		return "✅", "nothing to do, " + areAsTheyShouldBe(total)
 	case n[event.WouldDo] > 0:

@@ -2,12 +2,15 @@ package markdown_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/versatus/snowdrop/internal/closure"
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/internal/report/markdown"
+	"github.com/versatus/snowdrop/internal/toplevel"
 )
 
 // hostile is what somebody could name a branch or print into a journal.
@@ -58,6 +61,30 @@ func possessed(s string) ([]at, markdown.Frame) {
 	}
 }
 
+// possessedPlan is the plan of such a server.
+func possessedPlan(server, s string) event.ServerPlanned {
+	changes := []closure.Change{{Name: "systemd", Kind: closure.Downgraded, Before: []string{s}, After: []string{s, s}}}
+	for _, kind := range []closure.Kind{closure.Added, closure.Removed, closure.Upgraded, closure.Downgraded, closure.Rebuilt} {
+		changes = append(changes, closure.Change{Name: s, Output: s, Kind: kind, Before: []string{s, s}, After: []string{"x" + s}, SizeAfter: 2_000_000})
+	}
+	images := []event.PlannedImage{{Name: s, Reason: s}}
+	return event.ServerPlanned{
+		Subject: on(server), Action: event.RebuildOnly, Batches: [][]string{{s, "x" + s}, {s + "x"}},
+		Packages: &closure.Diff{Changes: changes, SizeBefore: 1, SizeAfter: 2},
+		System: &toplevel.Diff{
+			Units: []toplevel.UnitChange{
+				{Name: s, Kind: "changed", Lines: []string{"+" + s, "-x" + s}},
+				{Name: s, Kind: "added"},
+				{Name: s, Kind: "removed"},
+			},
+			Components:  []toplevel.Component{{Name: s, Before: s, After: "x" + s}, {Name: s}, {Name: s, Before: s}, {Name: s, After: s}},
+			PortsOpened: []string{s}, PortsClosed: []string{s}, UsersAdded: []string{s}, UsersRemoved: []string{s},
+			StateVersionBefore: s, StateVersionAfter: "x" + s, Unknown: []string{s},
+		},
+		Prune: images, Keep: images, Drift: []string{s, "x" + s}, Unknown: []string{s},
+	}
+}
+
 // breakOut complains of everything that a text became and should not.
 func breakOut(t *testing.T, s string) {
 	t.Helper()
@@ -67,7 +94,15 @@ func breakOut(t *testing.T, s string) {
 	// While the run is planned, the server is not known, and all of its page is of the
 	// run's own step.
 	early := tell([]at{{0, event.StepStarted{Step: s}}, {0, event.Phase{Step: s, Text: s}}}).Check(s)
+	// The same as a plan, and as a run that ended and has a time line.
+	dry := event.RunStarted{Verb: "plan", DryRun: true}
+	plan := tell(append(slices.Clone(events), at{0, dry}, at{0, possessedPlan("web"+s, s)},
+		at{0, event.ServerFinished{Subject: on("web" + s), Outcome: event.WouldDo, Image: s, FormerImage: "x" + s}}))
+	done := tell(append(slices.Clone(events), at{0, possessedPlan("web"+s, s)}, at{second, event.RunFinished{Verb: "deploy"}}))
+	planned := plan.Check("web" + s)
 	for what, source := range map[string]string{
+		"plan's comment": plan.Comment(f), "plan's summary": plan.Summary(f), "plan's check": planned.Summary, "plan's check text": planned.Text,
+		"time line": done.Comment(f), "time line's summary": done.Summary(f),
 		"comment": story.Comment(f), "summary": story.Summary(f),
 		"check's summary": check.Summary, "check's text": check.Text, "early summary": early.Summary, "early text": early.Text, "other's summary": other.Summary, "other's text": other.Text,
 	} {

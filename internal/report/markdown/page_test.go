@@ -3,6 +3,7 @@ package markdown_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -28,6 +29,8 @@ var (
 	summaryLine = regexp.MustCompile(`^<summary>(.*)</summary>$`)
 	htmlCode    = regexp.MustCompile(`<code>[^<]*</code>`)
 	entities    = regexp.MustCompile(`&(#[0-9]+|[a-z]+);`)
+	diffLine    = regexp.MustCompile(`^(?:[-+ ]|@@ |… [0-9]+ lines? left out …$|$)`)
+	ganttLine   = regexp.MustCompile(`^    (?:section [^:#;%<>&"\n]+|[✓✗] [^:#;%<>&"\n]+ :(?:done|crit), [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}, [1-9][0-9]*s)$`)
 	alertHead   = regexp.MustCompile(`^\[!(CAUTION|WARNING|NOTE)\]$`)
 )
 
@@ -58,7 +61,7 @@ func read(source string) page {
 			return ast.WalkSkipChildren, nil
 		case *ast.FencedCodeBlock:
 			p.fences++
-			if n.Info != nil {
+			if n.Info != nil && !ourFence(n, src) {
 				fault("a fence has the info %q", n.Info.Segment.Value(src))
 			}
 		case *ast.HTMLBlock:
@@ -101,6 +104,24 @@ func read(source string) page {
 	}
 	p.rows(source, fault)
 	return p
+}
+
+// ourFence says whether a fence of a language is one of ours: a diff of nothing but
+// changed lines, or a time line of nothing but sections and tasks.
+func ourFence(n *ast.FencedCodeBlock, src []byte) bool {
+	lines := strings.Split(strings.TrimSuffix(string(n.Lines().Value(src)), "\n"), "\n")
+	allowed := diffLine
+	switch string(n.Info.Segment.Value(src)) {
+	case "diff":
+	case "mermaid":
+		if len(lines) < 5 || strings.Join(lines[:3], "\n") != "gantt\n    dateFormat YYYY-MM-DD HH:mm:ss\n    axisFormat %H:%M:%S" {
+			return false
+		}
+		lines, allowed = lines[3:], ganttLine
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(lines, func(line string) bool { return !allowed.MatchString(line) })
 }
 
 // html takes in a block of HTML: it may open or close details, and nothing else.

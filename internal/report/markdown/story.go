@@ -15,6 +15,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/internal/report"
 )
 
 // Story collects the events of one run and tells it, at any moment. It is safe for
@@ -61,6 +62,8 @@ type run struct {
 	fleet    line // what is done for all servers at once
 	servers  []*line
 	warnings []event.Warning
+	stored   *event.FleetPlanned
+	timeline report.Timeline
 	end      *event.RunFinished
 }
 
@@ -72,6 +75,7 @@ type line struct {
 	tasks    []*task   // the steps that run, newest last
 	steps    []step    // those that ended
 	rebuilds int
+	planned  *event.ServerPlanned
 	evidence []release.Evidence
 	server   *event.ServerFinished
 	droplet  *event.DropletFinished
@@ -96,9 +100,14 @@ type step struct {
 const tailLines = 15
 
 func (r *run) apply(e event.Event, now time.Time) {
+	r.timeline.Apply(e, now)
 	switch e := e.(type) {
 	case event.RunStarted:
 		r.start(e)
+	case event.ServerPlanned:
+		r.find(e.Subject).planned = &e
+	case event.FleetPlanned:
+		r.stored = &e
 	case event.StepStarted:
 		r.at(e.Subject, now).start(e.Step, now)
 	case event.Progress:
@@ -234,6 +243,9 @@ func (r *run) cancelled() bool {
 func (r *run) wipes(server *line) []string {
 	if r.verb == "verify" {
 		return nil
+	}
+	if p := server.planned; p != nil && r.outcome(server) == event.WouldDo {
+		return slices.Concat(p.Batches...)
 	}
 	var names []string
 	for _, d := range server.droplets {

@@ -37,9 +37,18 @@ func row(b *strings.Builder, cells []string) {
 // happened are counted.
 func (v *view) servers() string {
 	heads := []string{"Server", "Outcome", "Revision", "Image", "Droplets", "Took"}
+	if v.run.dryRun {
+		heads = heads[:5]
+	}
+	if v.run.isPlan() {
+		heads = []string{"Server", "Action", "Packages", "Closure", "Image", "Droplets", "Downtime"}
+	}
 	var all, changed [][]string
 	for _, l := range v.run.servers {
 		cells := v.server(l)
+		if v.run.isPlan() {
+			cells = v.plannedServer(l)
+		}
 		all = append(all, cells)
 		if v.run.outcome(l) != event.Unchanged {
 			changed = append(changed, cells)
@@ -61,13 +70,15 @@ func (v *view) server(l *line) []string {
 	case event.WouldDo:
 		what = would(v.run.verb)
 	}
+	cells := []string{"**" + prose(l.Server) + "**", sign(o) + " " + what, v.revisions(l), images(o, l.end()), v.dropletNames(l)}
+	if v.run.dryRun {
+		return cells
+	}
 	took := ""
 	if t := l.end().Took; t > 0 {
 		took = report.Duration(t)
 	}
-	return []string{
-		"**" + prose(l.Server) + "**", sign(o) + " " + what, v.revisions(l), images(o, l.end()), v.dropletNames(l), took,
-	}
+	return append(cells, took)
 }
 
 // dropletLimit is for the names of one server's droplets in the table, in bytes.
