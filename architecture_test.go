@@ -93,6 +93,7 @@ func TestForeignLibrariesHaveOneUser(t *testing.T) {
 		"golang.org/x/crypto/ssh/agent":         {"./internal/remote"},
 		"github.com/skeema/knownhosts":          {"./internal/remote"},
 		"github.com/getkin/kin-openapi":         {"./internal/contract"},
+		"modernc.org/sqlite":                    {"./internal/nix"},
 		"github.com/rogpeppe/go-internal":       nil,
 		"github.com/google/go-cmp":              nil,
 		"testing":                               {"./internal/contract", "./internal/remote/sshtest"},

@@ -10,8 +10,12 @@ import (
 )
 
 // Closure lists path and all that it needs at run time, ordered by path. It
-// errors when path is not in the store: nothing is built or fetched for it.
+// errors when path is not in the store: nothing is built or fetched for it. Where the
+// store's database can be read nix is not run at all.
 func (c *Client) Closure(ctx context.Context, path string) ([]closure.Path, error) {
+	if paths, err := c.databaseClosure(ctx, path); err == nil {
+		return paths, nil
+	}
 	stdout, said, err := c.json(ctx, Progress{}, "path-info", "--json", "--recursive", "--", path)
 	if err != nil {
 		return nil, said.askError("list the closure of "+path, err)

@@ -38,13 +38,6 @@ func writeFlake(t *testing.T) string {
 	return dir
 }
 
-func write(t *testing.T, dir, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestRealOutPathsAreKnownBeforeTheBuildAndKept(t *testing.T) {
 	c := realNix(t, writeFlake(t))
 	ask := []string{".#web-image", ".#nixosConfigurations.web.config.system.build.toplevel", ".#multi", ".#web-image"}
