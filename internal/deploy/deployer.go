@@ -34,6 +34,7 @@ type Ocean interface {
 	CustomImages(ctx context.Context) ([]ocean.Image, error)
 	Droplets(ctx context.Context) ([]ocean.Droplet, error)
 	Transfer(ctx context.Context, imageID int, regions []string, timeout time.Duration, phase func(string)) (ocean.Image, error)
+	previewOcean
 }
 
 // Space is what the use cases need of the Space.

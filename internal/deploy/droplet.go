@@ -31,6 +31,9 @@ func (s *serverRun) change(ctx context.Context, droplet ocean.Droplet, next onto
 		return s.prove(ctx, droplet, at)
 	}
 	s.reached(droplet.ID, rebuilt)
+	// That it runs the image is known from DigitalOcean alone: the run that brought it
+	// there was cut off before it could write so, or it was created from it.
+	s.record.note(func(rec *release.Record) { entry(rec, droplet.ID, droplet.Name).ImageID = droplet.ImageID })
 	return s.prove(ctx, droplet, s.asKnown(droplet, next.toplevel))
 }
 

@@ -102,6 +102,9 @@ func (r *run) failure(ctx context.Context) error {
 
 // next are the commands that are worth typing after this run.
 func (r *run) next(err error) []string {
+	if strings.HasPrefix(r.verb, verbPreview) {
+		return []string{"snowdrop " + verbPreview + " list"}
+	}
 	if err == nil {
 		if r.verb == verbPlan {
 			return []string{"snowdrop " + verbDeploy}

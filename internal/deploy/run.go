@@ -209,6 +209,8 @@ func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletRe
 		return event.WouldDo
 	case err == nil && s.run.verb == verbPrune && deletes(s.pruned):
 		return event.Pruned
+	case err == nil && (s.run.verb == verbPreviewDown || s.run.verb == verbPreviewSweep):
+		return event.Pruned
 	case err == nil && len(s.plan.Pending()) == 0:
 		return event.Unchanged
 	case err == nil && s.dryRun():
@@ -237,6 +239,9 @@ func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletRe
 
 // state is one sentence: what runs on a droplet now.
 func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
+	if d.ID < 0 {
+		return "was not created"
+	}
 	former := imageWords(d.ImageName, d.ImageID)
 	switch o {
 	case event.Verified:
@@ -249,6 +254,8 @@ func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
 		return "runs " + former + ", would be verified"
 	case event.RolledBack:
 		return "runs " + former + " again, verified"
+	case event.Pruned:
+		return "deleted"
 	}
 	switch s.stage(d.ID) {
 	case rebuildSent:

@@ -154,6 +154,7 @@ func open(t *testing.T, s set) *scene {
 		Droplets: s.droplets, Timings: lab.Instant(), RequestsPerHour: 1_000_000, RequestsPerMinute: 1_000_000,
 	}
 	cfg.Timings.Rebuild = max(cfg.Timings.Rebuild, s.slow)
+	cfg.Timings.Create = max(cfg.Timings.Create, s.slow)
 	cfg.Timings.Pending = max(cfg.Timings.Pending, s.slow)
 	for _, text := range s.faults {
 		f, err := lab.ParseFault(text)

@@ -1,0 +1,468 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/lab"
+	"github.com/versatus/snowdrop/internal/ocean"
+)
+
+const previewName = "preview-pr-7-web"
+
+// previewed is oneWeb whose fleet file lets pull requests have previews.
+func previewed(preview string) set {
+	with := oneWeb("stop")
+	with.servers += "\npreview: {" + preview + "}\n"
+	return with
+}
+
+func (s *scene) up(pull int) (*deploy.Result, error) {
+	s.t.Helper()
+	result, err := s.deployer().PreviewUp(s.t.Context(), deploy.PreviewRequest{Pull: pull})
+	return result, s.failed(err)
+}
+
+func (s *scene) mustUp(pull int) *deploy.Result {
+	s.t.Helper()
+	result, err := s.up(pull)
+	if err != nil {
+		s.t.Fatalf("preview up: %v%s", err, causes(err))
+	}
+	return result
+}
+
+// names are those of all droplets, sorted.
+func (s *scene) names() []string {
+	var all []string
+	for _, d := range s.State().Droplets {
+		all = append(all, d.Name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// below are the keys of the Space that begin with a prefix.
+func (s *scene) below(prefix string) []string {
+	var keys []string
+	for _, o := range s.State().Objects {
+		if strings.HasPrefix(o.Key, prefix) {
+			keys = append(keys, o.Key)
+		}
+	}
+	return keys
+}
+
+// previewImages are the names of the custom images of previews.
+func (s *scene) previewImages() []string {
+	var all []string
+	for _, i := range s.State().Images {
+		if strings.HasPrefix(i.Name, "snowdrop-preview-") {
+			all = append(all, i.Name)
+		}
+	}
+	return all
+}
+
+func TestAPreviewLivesFromTheFirstCommitUntilItsPullRequestIsClosed(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed(""))
+	s.mustRun()
+	real := s.State().Droplet("web-1").Machine.BootID
+
+	result := s.mustUp(7)
+	want := map[string]event.Outcome{previewName: event.Verified}
+	if diff := cmp.Diff(want, outcomes(result)); diff != "" {
+		t.Error(diff)
+	}
+	droplet := s.State().Droplet(previewName)
+	if droplet == nil {
+		t.Fatalf("there is no droplet %s: %v", previewName, s.names())
+	}
+	wantTags := []string{"snowdrop:preview:pr-7", "snowdrop:fleet:acme"}
+	if diff := cmp.Diff(wantTags, droplet.Tags); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+	if now := s.bootNow(previewName); now.System == "" || droplet.Image.Name != s.previewImages()[0] {
+		t.Errorf("it runs %s, system %q", droplet.Image.Name, now.System)
+	}
+
+	// The same commit again changes nothing.
+	s.forget()
+	if got := outcomes(s.mustUp(7)); got[previewName] != event.Unchanged {
+		t.Errorf("again: %v", got)
+	}
+	if n := s.posts(""); n > 0 {
+		t.Errorf("%d POSTs were sent again", n)
+	}
+
+	// A new commit comes to the same droplet.
+	s.release(second, "web", web("b"))
+	s.mustUp(7)
+	if after := s.State().Droplet(previewName); after.ID != droplet.ID || s.rebuilds(previewName) != 1 {
+		t.Errorf("droplet %d became %d after %d rebuilds", droplet.ID, after.ID, s.rebuilds(previewName))
+	}
+
+	// Nothing of this touched what is real.
+	if s.State().Droplet("web-1").Machine.BootID != real || s.record("web").Revision != first {
+		t.Error("the real server was touched")
+	}
+
+	closed, err := s.deployer().PreviewDown(t.Context(), 7)
+	check(t, err)
+	if got := outcomes(closed); got[previewName] != event.Pruned {
+		t.Errorf("closed: %v", got)
+	}
+	if diff := cmp.Diff([]string{"web-1", "web-2"}, s.names()); diff != "" {
+		t.Errorf("droplets left (-want +got):\n%s", diff)
+	}
+	if left := append(s.previewImages(), s.below("previews/")...); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if s.imagesNamed(s.imageName("web")) != 0 || s.State().Image(s.runs("web-1")) == nil {
+		t.Error("the real server's image is gone")
+	}
+	s.forget()
+	_, err = s.deployer().PreviewDown(t.Context(), 7)
+	check(t, err)
+	for _, r := range s.Requests() {
+		if r.Method == "DELETE" {
+			t.Errorf("deleted again: %s", r.Path)
+		}
+	}
+}
+
+func TestThePriceOfAPreviewIsSaid(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed("size: s-1vcpu-2gb"))
+	s.mustUp(7)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said := map[string]string{}
+	for _, e := range s.events {
+		if e, ok := e.(event.StepFinished); ok {
+			said[e.Step] = e.Result
+		}
+	}
+	for _, step := range []string{"plan", "create"} {
+		if !strings.Contains(said[step], "$0.0179 an hour ($12 a month)") {
+			t.Errorf("%s says %q", step, said[step])
+		}
+	}
+}
+
+func TestNoMorePreviewsThanTheFleetAllows(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed("max: 2"))
+	s.mustUp(1)
+	s.mustUp(2)
+	_, err := s.up(3)
+	if err == nil || !strings.Contains(err.Error(), "there may be 2 preview droplets") || !strings.Contains(err.Error(), "preview-pr-1-web, preview-pr-2-web") {
+		t.Fatalf("a third: %v", err)
+	}
+	if diff := cmp.Diff([]string{"preview-pr-1-web", "preview-pr-2-web", "web-1", "web-2"}, s.names()); diff != "" {
+		t.Error(diff)
+	}
+	if keys := s.below("previews/pr-3/"); len(keys) > 0 {
+		t.Errorf("a refused preview left %v", keys)
+	}
+	// Those that are there can be updated all the same.
+	s.release(second, "web", web("b"))
+	s.mustUp(2)
+	_, err = s.deployer().PreviewDown(t.Context(), 1)
+	check(t, err)
+	s.mustUp(3)
+}
+
+func TestOfTwoRunsThatBeganAtOnceTheLaterOneGivesWay(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed("max: 1"))
+	// Another run makes its droplet when this one has planned already.
+	s.on = func(e event.Event) {
+		if started, ok := e.(event.StepStarted); ok && started.Step == "create" {
+			s.alien("preview-pr-1-web", "snowdrop:preview:pr-1", "snowdrop:fleet:acme")
+		}
+	}
+	_, err := s.up(2)
+	if err == nil || !strings.Contains(causes(err), "there may be 1 preview droplet ") {
+		t.Fatalf("got %v%s", err, causes(err))
+	}
+	if diff := cmp.Diff([]string{"preview-pr-1-web", "web-1", "web-2"}, s.names()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// alien makes a droplet that no preview of this test's made.
+func (s *scene) alien(name string, tags ...string) {
+	s.t.Helper()
+	_, err := s.AddDroplet(context.WithoutCancel(s.t.Context()), lab.DropletSpec{Name: name, Tags: tags})
+	check(s.t, err)
+}
+
+func TestWhatLacksThePreviewsTagsIsNeverTouched(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed(""))
+	s.alien(previewName)                                                         // a similar name
+	s.alien("preview-pr-7-api", "snowdrop:preview:pr-7")                         // the tag of another fleet's
+	s.alien("other-fleets", "snowdrop:preview:pr-7", "snowdrop:fleet:elsewhere") // the same number elsewhere
+	s.alien("number-77", "snowdrop:preview:pr-77", "snowdrop:fleet:acme")        // another pull request
+	before := s.names()
+	s.mustUp(7)
+	if got := len(s.names()); got != len(before)+1 {
+		t.Fatalf("droplets: %v", s.names())
+	}
+	_, err := s.deployer().PreviewDown(t.Context(), 7)
+	check(t, err)
+	if diff := cmp.Diff(before, s.names()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// shifted is a clock that is ahead of another.
+type shifted struct {
+	clock
+	by time.Duration
+}
+
+func (s shifted) Now() time.Time { return s.clock.Now().Add(s.by) }
+
+// sweep sweeps some time from now.
+func (s *scene) sweep(in time.Duration, open func(context.Context, int) (bool, error)) *deploy.Result {
+	s.t.Helper()
+	config := s.deployer().Config
+	config.Clock = shifted{s.clock, in}
+	result, err := deploy.New(config).PreviewSweep(s.t.Context(), open)
+	check(s.t, s.failed(err))
+	return result
+}
+
+func TestASweepDeletesWhatIsOverOrClosed(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed("ttl: 24h"))
+	s.mustUp(1)
+	s.mustUp(2)
+	s.sweep(23*time.Hour, nil)
+	if diff := cmp.Diff([]string{"preview-pr-1-web", "preview-pr-2-web", "web-1", "web-2"}, s.names()); diff != "" {
+		t.Fatalf("too early: %s", diff)
+	}
+	// The first is closed; of the second that cannot be found out.
+	s.sweep(23*time.Hour, func(_ context.Context, pull int) (bool, error) {
+		if pull == 1 {
+			return false, nil
+		}
+		return false, errors.New("GitHub does not answer")
+	})
+	if diff := cmp.Diff([]string{"preview-pr-2-web", "web-1", "web-2"}, s.names()); diff != "" {
+		t.Fatalf("closed: %s", diff)
+	}
+	s.sweep(25*time.Hour, func(context.Context, int) (bool, error) { return true, nil })
+	if diff := cmp.Diff([]string{"web-1", "web-2"}, s.names()); diff != "" {
+		t.Errorf("over: %s", diff)
+	}
+	if left := append(s.previewImages(), s.below("previews/")...); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestAPreviewThatWasCutOffIsContinuedAndCanBeTakenDown(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"plan", "build", "upload", "create", "boot", "verify", "prune"} {
+		for _, then := range []string{"up", "down"} {
+			t.Run(step+" then "+then, func(t *testing.T) {
+				t.Parallel()
+				with := previewed("max: 1")
+				s := open(t, with)
+				s.mustRun()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				s.mu.Lock()
+				s.on = func(e event.Event) {
+					if stepStarts(step)(e) {
+						cancel()
+					}
+				}
+				s.mu.Unlock()
+				_, err := s.deployer().PreviewUp(ctx, deploy.PreviewRequest{Pull: 7})
+				if s.failed(err) == nil && step != "prune" {
+					t.Fatal("it was not cut off")
+				}
+				s.mu.Lock()
+				s.on = nil
+				s.mu.Unlock()
+				if then == "up" {
+					result := s.mustUp(7)
+					if got := outcomes(result)[previewName]; got != event.Verified && got != event.Unchanged {
+						t.Errorf("continued: %v", outcomes(result))
+					}
+					if n := len(s.names()); n != 3 {
+						t.Errorf("droplets: %v", s.names())
+					}
+					if got := outcomes(s.mustUp(7))[previewName]; got != event.Unchanged {
+						t.Errorf("once more: %s", got)
+					}
+				}
+				_, err = s.deployer().PreviewDown(t.Context(), 7)
+				check(t, err)
+				if left := append(s.previewImages(), s.below("previews/")...); len(left) > 0 || len(s.names()) != 2 {
+					t.Errorf("left behind: %v, droplets %v", left, s.names())
+				}
+			})
+		}
+	}
+}
+
+func TestADropletThatCannotBeDeletedKeepsItsRecords(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed(""))
+	s.mustUp(7)
+	d := deploy.New(withOcean(s, stubborn{s.ocean}))
+	result, err := d.PreviewDown(t.Context(), 7)
+	if s.failed(err) == nil || !strings.Contains(causes(err), "it goes on costing money") {
+		t.Fatalf("got %v%s", err, causes(err))
+	}
+	if got := outcomes(result)[previewName]; got == event.Pruned {
+		t.Error("it is said to be deleted")
+	}
+	if len(s.below("previews/pr-7/releases/")) == 0 || len(s.previewImages()) == 0 {
+		t.Error("its records or images are gone, and the droplet is not")
+	}
+}
+
+func withOcean(s *scene, o deploy.Ocean) deploy.Config {
+	config := s.deployer().Config
+	config.Ocean = o
+	return config
+}
+
+// stubborn deletes no droplet.
+type stubborn struct{ deploy.Ocean }
+
+func (stubborn) DeleteDroplet(context.Context, int, ...string) error {
+	return errors.New("delete droplet: DigitalOcean is out of order")
+}
+
+func TestPreviewsGetNoSecretsUnlessTheFleetSaysSo(t *testing.T) {
+	t.Parallel()
+	const files = "\n    files: [{path: /run/key, from: {env: API_KEY}}]"
+	for says, want := range map[string]bool{"": false, "files: false": false, "files: true": true} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			with := oneWeb("stop")
+			with.servers = strings.TrimRight(with.servers, "\n ") + files + fmt.Sprintf("\npreview: {%s}\n", says)
+			s := open(t, with)
+			s.mustUp(7)
+			if got := slices.Contains(s.steps(), "provision "+previewName+"/"+previewName); got != want {
+				t.Errorf("its files were written: %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestAPreviewAsksNothingOfTheRealServer(t *testing.T) {
+	t.Parallel()
+	with := previewed("")
+	with.servers = strings.Replace(with.servers, "http: [", `http: [{url: "http://www.example.com/"}, `, 1)
+	s := open(t, with)
+	s.mustUp(7) // www.example.com does not answer in the lab
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.events {
+		if w, ok := e.(event.Warning); ok && strings.Contains(w.Text, "www.example.com") {
+			return
+		}
+	}
+	t.Error("that the check was left out is not said")
+}
+
+func TestWhatCannotBePreviewedIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		preview string
+		request deploy.PreviewRequest
+		want    string
+	}{
+		"no number":          {"", deploy.PreviewRequest{}, "0 is not the number of a pull request"},
+		"no such server":     {"", deploy.PreviewRequest{Pull: 7, Servers: []string{"wbe"}}, `no server "wbe"`},
+		"not a server of it": {"servers: [web]", deploy.PreviewRequest{Pull: 7, Servers: []string{"db"}}, "server db gets no previews"},
+		"no such size":       {"size: s-huge", deploy.PreviewRequest{Pull: 7}, "no size s-huge"},
+		"not in the region":  {"region: xyz9", deploy.PreviewRequest{Pull: 7}, "cannot be had in xyz9"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, previewed(tt.preview))
+			_, err := s.deployer().PreviewUp(t.Context(), tt.request)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got %v", err)
+			}
+			if n := s.posts(""); n > 0 || len(s.below("previews/")) > 0 {
+				t.Errorf("%d POSTs, %v", n, s.below("previews/"))
+			}
+		})
+	}
+	s := open(t, oneWeb("stop"))
+	_, err := s.up(7)
+	var usage deploy.UsageError
+	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "preview: {}") {
+		t.Errorf("without a preview key: %v", err)
+	}
+}
+
+var _ deploy.Ocean = (*ocean.Client)(nil)
+
+func TestAPreviewIsCutOffWhileItsDropletIsBeingMade(t *testing.T) {
+	t.Parallel()
+	with := previewed("max: 1")
+	with.slow = 300 * time.Millisecond
+	s := open(t, with)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s.on = func(e event.Event) {
+		if phase, ok := e.(event.Phase); ok && strings.HasPrefix(phase.Text, "waiting for droplet") {
+			cancel()
+		}
+	}
+	if _, err := s.deployer().PreviewUp(ctx, deploy.PreviewRequest{Pull: 7}); s.failed(err) == nil {
+		t.Fatal("it was not cut off")
+	}
+	made := s.State().Droplet(previewName)
+	if made == nil {
+		t.Fatal("it was cut off before the droplet was asked for")
+	}
+	s.on = nil
+	if got := outcomes(s.mustUp(7))[previewName]; got != event.Verified {
+		t.Errorf("continued: %s", got)
+	}
+	if now := s.State().Droplet(previewName); now.ID != made.ID || len(s.names()) != 3 || s.rebuilds(previewName) != 0 {
+		t.Errorf("droplet %d became %d; %v", made.ID, now.ID, s.names())
+	}
+}
+
+func TestAPreviewThatFailedIsMendedByTheNextCommit(t *testing.T) {
+	t.Parallel()
+	with := previewed("")
+	with.images["web"] = webBroken()
+	s := open(t, with)
+	result, err := s.up(7)
+	var failed *deploy.FailedError
+	if !errors.As(err, &failed) || !strings.Contains(causes(err), "listn") {
+		t.Fatalf("got %v%s", err, causes(err))
+	}
+	if got := outcomes(result)[previewName]; got != event.Failed || s.State().Droplet(previewName) == nil {
+		t.Errorf("%s; droplets %v: it is there to be looked at", got, s.names())
+	}
+	s.release(second, "web", web("b"))
+	s.mustUp(7)
+	if s.rebuilds(previewName) != 1 {
+		t.Errorf("%d rebuilds", s.rebuilds(previewName))
+	}
+}
