@@ -7,7 +7,8 @@ import (
 
 // Derivation is one step of a build.
 type Derivation struct {
-	// Path is that of the derivation in the store.
+	// Path is that of the derivation in the store, or only what follows the store's
+	// directory, as Nix writes it since 2.32.
 	Path string
 	// Outputs are the paths that it will have, by the name of the output. The path is
 	// empty where only the build will show it.

@@ -89,6 +89,9 @@ func (p *parser) member(key []byte) error {
 	if err != nil {
 		return err
 	}
+	if path == "version" || path == "storeDir" { // since 2.33 they stand beside the paths
+		return p.skipFrom(c, 0)
+	}
 	size := int64(-1)
 	switch c {
 	case '{':

@@ -26,7 +26,8 @@ func TestBothShapesOfPathInfoAreRead(t *testing.T) {
 			`{"narSize":120,"path":"` + pathA + `","ultimate":true,"signatures":["k:\"\\"]}]`,
 		"an object, since 2.19": "{\n" + `  "` + pathB + `": {"narSize": 344, "ca": null, "deriver": {"a": [1, -2.5e3, {}, []]}},` + "\n" +
 			`  "` + pathA + `" : { "narSize" : 120 }` + "\n}\n",
-		"escapes in a path": `[{"path":"` + strings.Replace(pathA, "/", `\/`, 2) + `","narSize":120},{"path":"` + strings.Replace(pathB, "b", `\u0062`, 1) + `","narSize":344}]`,
+		"with a version, since 2.33": `{"storeDir": "/nix/store", "` + pathB + `": {"narSize": 344, "version": 1}, "version": 1, "` + pathA + `": {"narSize": 120}}`,
+		"escapes in a path":          `[{"path":"` + strings.Replace(pathA, "/", `\/`, 2) + `","narSize":120},{"path":"` + strings.Replace(pathB, "b", `\u0062`, 1) + `","narSize":344}]`,
 	} {
 		for how, r := range map[string]io.Reader{"at once": strings.NewReader(text), "by bytes": iotest.OneByteReader(strings.NewReader(text))} {
 			got, err := Parse(r)

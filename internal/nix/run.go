@@ -31,7 +31,7 @@ func (c *Client) common() []string {
 // that; it is never nil.
 func (c *Client) json(ctx context.Context, p Progress, verb string, args ...string) ([]byte, *transcript, error) {
 	verbs := []string{verb}
-	if verb == "flake" { // the one command with a second word before its flags
+	if verb == "flake" || verb == "derivation" { // they have a second word before their flags
 		verbs, args = []string{verb, args[0]}, args[1:]
 	}
 	return c.run(ctx, verb, p, slices.Concat(verbs, c.common(), args)...)
