@@ -11,8 +11,9 @@ import (
 )
 
 // closing is what stays on the screen after a run: one line that says it all, a
-// table of the servers, each failure in full, and the commands to type now.
-func closing(s *state, l look) []string {
+// table of the servers, what is planned for each of them, each failure in full, when
+// what was done, and the commands to type now.
+func closing(s *state, l look, verbose bool) []string {
 	if s.end == nil {
 		return nil
 	}
@@ -21,9 +22,16 @@ func closing(s *state, l look) []string {
 		out = append(out, "")
 		out = append(out, table...)
 	}
+	if s.isPlan() {
+		out = append(out, plannedBlocks(s, l, verbose)...)
+	}
 	for _, f := range failures(s) {
 		out = append(out, "")
 		out = append(out, f.lines(l)...)
+	}
+	if lines := gantt(s, l, verbose); len(lines) > 0 {
+		out = append(out, "")
+		out = append(out, lines...)
 	}
 	if len(s.end.Next) > 0 {
 		out = append(out, "", l.dye(bold, "Next:"))
@@ -117,6 +125,9 @@ func closingTable(s *state, l look) []string {
 		return nil
 	}
 	headers := []string{"SERVER", "OUTCOME", "REVISION", "IMAGE", "TOOK"}
+	if s.isPlan() {
+		headers[1], headers[4] = "ACTION", "PACKAGES"
+	}
 	rows := make([][]cell, len(s.servers))
 	droplets := make([][]string, len(s.servers))
 	longest := 0
@@ -134,7 +145,7 @@ func closingTable(s *state, l look) []string {
 			c := cell{lines: droplets[i], wrap: true}
 			rows[i] = append(rows[i][:4:4], c, rows[i][4])
 		}
-		return l.grid([]string{"SERVER", "OUTCOME", "REVISION", "IMAGE", "DROPLETS", "TOOK"}, rows)
+		return l.grid(slices.Insert(headers, 4, "DROPLETS"), rows)
 	}
 	below := []string{""}
 	for i, lines := range droplets {
@@ -173,13 +184,20 @@ func closingRow(s *state, l look, server *line) []cell {
 	if revision == "" {
 		revision = s.revision
 	}
-	took := ""
-	if end.Took > 0 {
+	what, took := string(outcome), ""
+	if p := server.planned; p != nil && s.isPlan() {
+		if outcome == event.WouldDo {
+			what = string(p.Action)
+		}
+		if p.Packages != nil {
+			took = changeCounts(*p.Packages, func(k kind) string { return l.sign(k.Kind) }, l.symbols().about)
+		}
+	} else if end.Took > 0 && !s.dryRun {
 		took = Duration(end.Took)
 	}
 	return []cell{
 		text(clean(server.subject.Server)),
-		{lines: []string{sign + " " + string(outcome)}, style: st},
+		{lines: []string{sign + " " + what}, style: st},
 		text(Short(clean(revision))),
 		text(ShortImage(clean(end.Image))),
 		text(took),

@@ -46,7 +46,7 @@ func (r *row) add(st style, text string) { r.left = append(r.left, span{text, st
 // symbols are the few signs that the views use.
 type symbols struct {
 	good, bad, idle, back, warn, arrow, dots, bar, sep string
-	full, tip, empty                                   string
+	full, tip, empty, rest, about                      string
 	spin                                               []string
 }
 
@@ -54,13 +54,13 @@ func (l look) symbols() symbols {
 	if l.unicode {
 		return symbols{
 			good: "✓", bad: "✗", idle: "•", back: "↻", warn: "!", arrow: "→", dots: "…", bar: "│", sep: "·",
-			full: "━", tip: "╸", empty: "─",
+			full: "━", tip: "╸", empty: "─", rest: "·", about: "≈ ",
 			spin: []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"},
 		}
 	}
 	return symbols{
 		good: "+", bad: "x", idle: "-", back: "<", warn: "!", arrow: "->", dots: "...", bar: "|", sep: "-",
-		full: "=", tip: ">", empty: ".",
+		full: "=", tip: ">", empty: ".", rest: ".", about: "about ",
 		spin: []string{"|", "/", "-", `\`},
 	}
 }

@@ -101,7 +101,7 @@ func (p *Plain) Close() {
 		return
 	}
 	p.closed = true
-	if lines := closing(p.state, p.opts.look()); len(lines) > 0 {
+	if lines := closing(p.state, p.opts.look(), p.opts.Verbose); len(lines) > 0 {
 		putLines(p.out, append([]string{""}, lines...))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/closure"
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/toplevel"
 )
 
 // kinds are those of a package's changes in the order in which they matter, each
@@ -121,18 +122,48 @@ const (
 	growthLeast = 1_000_000
 )
 
-// Growths are the few changes that make a closure larger than all others do.
+// Growths are the few changes that make a closure larger than all others do, the
+// largest first.
 func Growths(d closure.Diff) []closure.Change {
-	var grown []closure.Change
-	for _, c := range d.Changes {
-		if c.SizeAfter-c.SizeBefore >= growthLeast {
-			grown = append(grown, c)
+	return slices.DeleteFunc(d.Growths(growthCount), func(c closure.Change) bool {
+		return c.SizeAfter-c.SizeBefore < growthLeast
+	})
+}
+
+// IsGuessed says whether the size of the stored images after a plan is a guess:
+// that of an image is known when it is built.
+func IsGuessed(p event.ServerPlanned) bool { return p.Action == event.BuildAndRebuild }
+
+// UnitGroups are the names of the units that change, by what happens to them, in the
+// order in which it matters. Those of which nothing but the versions of packages
+// changes are a group of their own.
+func UnitGroups(units []toplevel.UnitChange) []UnitGroup {
+	groups := []UnitGroup{{What: "changed"}, {What: "added"}, {What: "removed"}, {What: "with other versions only"}}
+	for _, u := range units {
+		i := slices.IndexFunc(groups, func(g UnitGroup) bool { return g.What == u.Kind })
+		if u.OnlyVersions {
+			i = len(groups) - 1
+		}
+		if i >= 0 {
+			groups[i].Names = append(groups[i].Names, u.Name)
 		}
 	}
-	slices.SortStableFunc(grown, func(a, b closure.Change) int {
-		return cmp.Compare(b.SizeAfter-b.SizeBefore, a.SizeAfter-a.SizeBefore)
-	})
-	return grown[:min(len(grown), growthCount)]
+	return slices.DeleteFunc(groups, func(g UnitGroup) bool { return len(g.Names) == 0 })
+}
+
+// UnitGroup is a group of units; see UnitGroups.
+type UnitGroup struct {
+	What  string
+	Names []string
+}
+
+// UnitHead is the line above the lines of a unit that change: its name, and what a
+// switch would do with it, since only a rebuild starts all anew.
+func UnitHead(u toplevel.UnitChange) string {
+	if u.OnSwitch == "" {
+		return u.Name
+	}
+	return u.Name + " (on a switch: " + u.OnSwitch + ")"
 }
 
 // Risk is something in a plan that nobody may overlook.

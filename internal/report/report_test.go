@@ -20,11 +20,17 @@ func TestClosingTellsHowTheRunEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := stateAt(run, time.Hour)
-			golden(t, "closing-"+name+".txt", strings.Join(closing(s, look{width: 100, unicode: true}), "\n")+"\n")
+			golden(t, "closing-"+name+".txt", strings.Join(closing(s, look{width: 100, unicode: true}, false), "\n")+"\n")
 			narrow := look{width: 60}
-			golden(t, "closing-"+name+"-narrow.txt", strings.Join(closing(s, narrow), "\n")+"\n")
+			golden(t, "closing-"+name+"-narrow.txt", strings.Join(closing(s, narrow, false), "\n")+"\n")
 		})
 	}
+}
+
+func TestAPlanNamesEverythingWhenVerbose(t *testing.T) {
+	t.Parallel()
+	lines := closing(stateAt(comparedPlan(), time.Hour), look{width: 100, unicode: true, colour: true}, true)
+	golden(t, "closing-plan-verbose.txt", strings.Join(lines, "\n")+"\n")
 }
 
 func TestPlainWritesALineAtMeaningfulMoments(t *testing.T) {

@@ -13,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/versatus/snowdrop/internal/closure"
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/toplevel"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -182,10 +184,68 @@ func dryRun() []at {
 	}
 }
 
+// comparedPlan is a plan that knows what changes.
+func comparedPlan() []at {
+	s := time.Second
+	const mB = 1_000_000
+	start := planned()
+	start.DryRun, start.Verb = true, "plan"
+	return []at{
+		{0, event.StepStarted{Step: "plan"}},
+		{4 * s, event.StepFinished{Step: "plan", Took: 4 * s}},
+		{4 * s, start},
+		{4 * s, event.StepStarted{Step: "compare"}},
+		{5 * s, event.StepFinished{Step: "compare", Took: s}},
+		{5 * s, event.DropletFinished{Subject: on("web", "web-1"), ID: 1, Outcome: event.WouldDo, State: "would be rebuilt; runs image 7f6g5h4j (12)"}},
+		{5 * s, event.DropletFinished{Subject: on("web", "web-2"), ID: 2, Outcome: event.WouldDo, State: "would be rebuilt; runs image 7f6g5h4j (12)"}},
+		{5 * s, event.ServerPlanned{
+			Subject: on("web"), Action: event.BuildAndRebuild, Batches: [][]string{{"web-1"}, {"web-2"}}, Downtime: 42 * s,
+			Packages: &closure.Diff{SizeBefore: 1_900 * mB, SizeAfter: 1_923 * mB, Changes: []closure.Change{
+				{Name: "acl", Output: "bin", Kind: closure.Upgraded, Before: []string{"2.3.1"}, After: []string{"2.3.2"}},
+				{Name: "curl", Kind: closure.Rebuilt, Before: []string{"8.7.1"}, After: []string{"8.7.1"}, SizeBefore: 3 * mB, SizeAfter: 3 * mB},
+				{Name: "jq", Kind: closure.Added, After: []string{"1.7.1"}, SizeAfter: 1_400_000},
+				{Name: "linux", Kind: closure.Upgraded, Before: []string{"6.6.30"}, After: []string{"6.6.32"}, SizeBefore: 110 * mB, SizeAfter: 128 * mB},
+				{Name: "lz4", Kind: closure.Upgraded, Before: []string{"1.9.4"}, After: []string{"1.10.0"}, SizeBefore: 1 * mB, SizeAfter: 1 * mB},
+				{Name: "nginx", Kind: closure.Upgraded, Before: []string{"1.24.0"}, After: []string{"1.26.1"}, SizeBefore: 4 * mB, SizeAfter: 4_600_000},
+				{Name: "openssh", Kind: closure.Downgraded, Before: []string{"9.8p1"}, After: []string{"9.7p1"}, SizeBefore: 5 * mB, SizeAfter: 4_900_000},
+				{Name: "perl", Kind: closure.Removed, Before: []string{"5.38.2", "5.40.0"}, SizeBefore: 112 * mB},
+				{Name: "web-config", Kind: closure.Rebuilt},
+			}},
+			System: &toplevel.Diff{
+				Units: []toplevel.UnitChange{
+					{Name: "nginx.service", Kind: "changed", Lines: []string{"-ExecStart=/nix/store/a-nginx-1.24.0/bin/nginx", "+ExecStart=/nix/store/b-nginx-1.26.1/bin/nginx"}},
+					{Name: "old-backup.timer", Kind: "removed"},
+					{Name: "cron.service", Kind: "changed", OnlyVersions: true, OnSwitch: "restart", Lines: []string{"-ExecStart=/nix/store/…-cron-1/bin/cron", "+ExecStart=/nix/store/…-cron-2/bin/cron"}},
+					{Name: "report.service", Kind: "added", Lines: []string{"+[Service]"}},
+				},
+				Components:  []toplevel.Component{{Name: "nixos", Before: "24.05", After: "24.11"}, {Name: "initrd"}},
+				PortsOpened: []string{"tcp 9090"}, PortsClosed: []string{"tcp 8080"}, UsersAdded: []string{"report"}, UsersRemoved: []string{"backup"},
+				StateVersionBefore: "23.11", StateVersionAfter: "24.05",
+				Unknown: []string{"the firewall's rules for IPv6 could not be read"},
+			},
+			Prune: []event.PlannedImage{{Name: "snowdrop-web-0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", Reason: "the 4th newest, 3 are kept"}},
+			Keep:  []event.PlannedImage{{Name: webImage, Reason: "the way back"}},
+			Drift: []string{"web-2 was switched by hand to another system after it was verified"},
+		}},
+		{5 * s, event.ServerFinished{Subject: on("web"), Outcome: event.WouldDo, Took: s, Revision: revision, Image: webImage}},
+		{5 * s, event.DropletFinished{Subject: on("db", "db-1"), ID: 3, Outcome: event.WouldDo, State: `would be rebuilt; runs image "Ubuntu 24.04" (9)`}},
+		{5 * s, event.ServerPlanned{
+			Subject: on("db"), Action: event.RebuildOnly, Batches: [][]string{{"db-1"}},
+			Packages: &closure.Diff{Estimate: true, Changes: []closure.Change{{Name: "postgresql", Kind: closure.Upgraded, Before: []string{"16.2"}, After: []string{"16.3"}}}},
+			Unknown:  []string{"nothing is recorded of what db runs, so its units could not be compared"},
+		}},
+		{5 * s, event.ServerFinished{Subject: on("db"), Outcome: event.WouldDo, Took: s, Revision: revision, Image: dbImage}},
+		{5 * s, event.ServerPlanned{Subject: on("mail"), Action: event.DoNothing, Keep: []event.PlannedImage{{Name: "snowdrop-mail-2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d", Reason: "runs on mail-1"}}}},
+		{5 * s, event.ServerFinished{Subject: on("mail"), Outcome: event.Unchanged, Revision: revision}},
+		{5 * s, event.FleetPlanned{Before: event.Stored{Images: 9, GB: 16.2, Dollars: 0.97}, After: event.Stored{Images: 10, GB: 18, Dollars: 1.08}}},
+		{5 * s, event.RunFinished{Verb: "plan", Took: 5 * s, Next: []string{"snowdrop deploy"}}},
+	}
+}
+
 func scenarios() map[string][]at {
 	return map[string][]at{
 		"good": goodRun(), "nothing": nothingToDo(), "rolled-back": rolledBack(),
-		"cancelled": cancelledRun(), "dry-run": dryRun(),
+		"cancelled": cancelledRun(), "dry-run": dryRun(), "plan": comparedPlan(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -18,6 +19,8 @@ type state struct {
 	servers  []*line
 	warnings int
 	failures []failure
+	stored   *event.FleetPlanned
+	timeline Timeline
 	end      *event.RunFinished
 }
 
@@ -28,6 +31,7 @@ type line struct {
 	began    time.Time // zero until something happened
 	tasks    []*task   // the steps that run, newest last
 	last     *event.StepFinished
+	planned  *event.ServerPlanned
 	server   *event.ServerFinished
 	droplet  *event.DropletFinished
 }
@@ -54,13 +58,23 @@ type failure struct {
 // tailLines is how many lines of a program are kept for the case that it fails.
 const tailLines = 15
 
+// isPlan says whether the run only tells what a deploy would do, and knows it.
+func (s *state) isPlan() bool {
+	return s.dryRun && slices.ContainsFunc(s.servers, func(l *line) bool { return l.planned != nil })
+}
+
 func newState() *state { return &state{fleet: &line{}} }
 
 // apply takes in one event that happened at now.
 func (s *state) apply(e event.Event, now time.Time) {
+	s.timeline.Apply(e, now)
 	switch e := e.(type) {
 	case event.RunStarted:
 		s.start(e, now)
+	case event.ServerPlanned:
+		s.find(e.Subject).planned = &e
+	case event.FleetPlanned:
+		s.stored = &e
 	case event.StepStarted:
 		s.line(e.Subject, now).task(e.Step, now)
 	case event.Progress:

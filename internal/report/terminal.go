@@ -114,7 +114,7 @@ func (t *Terminal) last() {
 	l := t.opts.look()
 	lines := t.above
 	if t.state.end != nil {
-		lines = append(lines, closing(t.state, l)...)
+		lines = append(lines, closing(t.state, l, t.opts.Verbose)...)
 	} else {
 		lines = append(lines, frame(t.state, t.live(), t.opts.Now())...)
 	}

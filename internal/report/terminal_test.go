@@ -207,7 +207,7 @@ func TestTerminalLeavesWarningsAndTheClosingTable(t *testing.T) {
 				if !s.halted {
 					t.Error("the ticker runs on")
 				}
-				want := strings.Join(closing(stateAt(run, time.Hour), look{width: 100, unicode: true}), "\n") + "\n"
+				want := strings.Join(closing(stateAt(run, time.Hour), look{width: 100, unicode: true}, false), "\n") + "\n"
 				if name == "good" {
 					want = "! db build the flake is dirty:\n    the revision does not say what is built\n" + want
 				}

@@ -121,21 +121,17 @@ func (v *view) units(all []toplevel.UnitChange) string {
 	if len(all) == 0 {
 		return ""
 	}
-	byKind := map[string][]string{}
-	var lines []string
-	for _, u := range all {
-		byKind[u.Kind] = append(byKind[u.Kind], u.Name)
-		if u.Kind == "changed" && len(u.Lines) > 0 {
-			lines = append(lines, "@@ "+oneLine(u.Name)+" @@")
-			for _, l := range u.Lines {
-				lines = append(lines, changedLine(l))
-			}
-		}
+	var words, lines []string
+	for _, g := range report.UnitGroups(all) {
+		words = append(words, fmt.Sprintf("%d %s (%s)", len(g.Names), g.What, within(g.Names, v.packageLimit/4)))
 	}
-	var words []string
-	for _, kind := range []string{"changed", "added", "removed"} {
-		if names := byKind[kind]; len(names) > 0 {
-			words = append(words, fmt.Sprintf("%d %s (%s)", len(names), kind, within(names, v.packageLimit/4)))
+	for _, u := range all {
+		if len(u.Lines) == 0 || u.Kind != "changed" || u.OnlyVersions && !v.whole {
+			continue
+		}
+		lines = append(lines, "@@ "+oneLine(report.UnitHead(u))+" @@")
+		for _, l := range u.Lines {
+			lines = append(lines, changedLine(l))
 		}
 	}
 	parts := []string{"**Units**: " + strings.Join(words, ", ") + "\n"}
@@ -193,6 +189,9 @@ func system(s *toplevel.Diff) string {
 
 // stored are the custom images of a server that go and stay, and why.
 func (v *view) stored(p *event.ServerPlanned) string {
+	if p.Action == event.DoNothing && len(p.Prune) == 0 && !v.whole {
+		return ""
+	}
 	var rows [][]string
 	add := func(fate string, all []event.PlannedImage) {
 		for _, i := range all {

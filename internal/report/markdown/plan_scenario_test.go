@@ -31,7 +31,8 @@ func webPlan() event.ServerPlanned {
 		}},
 		System: &toplevel.Diff{
 			Units: []toplevel.UnitChange{
-				{Name: "nginx.service", Kind: "changed", Lines: []string{"-ExecStart=/nix/store/a-nginx-1.24.0/bin/nginx", "+ExecStart=/nix/store/b-nginx-1.26.1/bin/nginx", "+LimitNOFILE=65536"}},
+				{Name: "nginx.service", Kind: "changed", OnSwitch: "restart", Lines: []string{"-ExecStart=/nix/store/a-nginx-1.24.0/bin/nginx", "+ExecStart=/nix/store/b-nginx-1.26.1/bin/nginx", "+LimitNOFILE=65536"}},
+				{Name: "cron.service", Kind: "changed", OnlyVersions: true, OnSwitch: "restart", Lines: []string{"-ExecStart=/nix/store/…-cron-1/bin/cron", "+ExecStart=/nix/store/…-cron-2/bin/cron"}},
 				{Name: "old-backup.timer", Kind: "removed"},
 				{Name: "report.service", Kind: "added", Lines: []string{"+[Service]"}},
 			},

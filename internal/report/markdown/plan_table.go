@@ -67,11 +67,14 @@ func (v *view) legend() string {
 		return ""
 	}
 	var lines []string
-	counted, about, away := false, false, false
+	counted, about, away, guess := false, false, false, ""
 	for _, l := range v.run.servers {
 		if p := l.planned; p != nil {
 			counted = counted || p.Packages != nil && len(p.Packages.Changes) > 0
 			about = about || p.Packages != nil && p.Packages.Estimate
+			if report.IsGuessed(*p) {
+				guess = "≈ "
+			}
 			away = away || p.Downtime > 0 && len(p.Batches) > 0
 		}
 	}
@@ -86,7 +89,7 @@ func (v *view) legend() string {
 		lines = append(lines, "Downtime is how long one droplet was away in earlier releases.")
 	}
 	if s := v.run.stored; s != nil {
-		lines = append(lines, "Stored images: "+storage(s.Before)+" → "+storage(s.After)+".")
+		lines = append(lines, "Stored images: "+storage(s.Before, "")+" → "+storage(s.After, guess)+".")
 	}
 	if len(lines) == 0 {
 		return ""
@@ -94,8 +97,8 @@ func (v *view) legend() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-func storage(s event.Stored) string {
-	return fmt.Sprintf("%d (%.1f GB, %s a month)", s.Images, s.GB, code(fmt.Sprintf("$%.2f", s.Dollars)))
+func storage(s event.Stored, about string) string {
+	return fmt.Sprintf("%d (%s%.1f GB, %s a month)", s.Images, about, s.GB, code(fmt.Sprintf("$%.2f", s.Dollars)))
 }
 
 // groupLimit is for the names of the servers that share a risk, in bytes.
