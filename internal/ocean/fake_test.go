@@ -22,6 +22,8 @@ import (
 
 type object = map[string]any
 
+const fingerprint = "3b:16:bf:e4:8b:00:8b:b8:59:8c:a9:d3:f0:19:45:fa"
+
 // fakeAPI plays the few parts of DigitalOcean's API that the client uses. It is
 // reached without a network, so that tests can run in synctest's time.
 type fakeAPI struct {
@@ -31,6 +33,7 @@ type fakeAPI struct {
 	droplets []object
 	actions  []object
 	requests []string
+	created  []object    // the bodies that asked for droplets
 	header   http.Header // of every answer
 	pageSize int         // 0: as asked
 	// faults are asked in turn before a request is acted on; the first that
@@ -116,6 +119,25 @@ func (f *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 		f.list(w, r, "actions", f.actions)
 	case "GET tags":
 		f.list(w, r, "tags", nil)
+	case "GET sizes":
+		f.list(w, r, "sizes", []object{{
+			"slug": "s-1vcpu-1gb", "memory": 1024, "vcpus": 1, "disk": 25, "transfer": 1, "price_monthly": 6, "price_hourly": 0.00893,
+			"regions": []string{"nyc3"}, "available": true, "description": "Basic",
+		}})
+	case "GET account/keys":
+		f.list(w, r, "ssh_keys", []object{{"id": 512, "fingerprint": fingerprint, "public_key": "ssh-ed25519 AAAA", "name": "me"}})
+	case "POST droplets":
+		f.created = append(f.created, body)
+		f.nextID++
+		f.addDroplet(f.nextID, body["name"].(string))
+		made := f.droplets[len(f.droplets)-1]
+		made["status"], made["tags"], made["locked"] = "new", body["tags"], true
+		answer(w, 202, object{"droplet": made, "links": object{}})
+	case "GET droplets/N":
+		f.one(w, "droplet", f.droplets, parts[1])
+	case "DELETE droplets/N":
+		f.droplets = slices.DeleteFunc(f.droplets, func(d object) bool { return strconv.Itoa(d["id"].(int)) == parts[1] })
+		w.WriteHeader(204)
 	case "GET images/N":
 		f.one(w, "image", f.images, parts[1])
 	case "GET droplets/N/actions/N", "GET images/N/actions/N":
