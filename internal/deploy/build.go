@@ -26,6 +26,7 @@ func (d *Deployer) Build(ctx context.Context, plan *Plan) (*Result, error) {
 				if err := built.failed(server.Server.Name); err != nil {
 					return err
 				}
+				d.leaveSnapshot(ctx, s)
 				image, err := d.upload(ctx, s)
 				s.image = image
 				return err

@@ -60,6 +60,11 @@ func (d *Deployer) carryOut(ctx context.Context, verb string, plan *Plan) (*Resu
 
 // release brings one server to its new image.
 func (d *Deployer) release(ctx context.Context, s *serverRun) error {
+	// Beside all that follows: keep what the new system is made of, for later plans.
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	wait.Go(func() { d.leaveSnapshot(ctx, s) })
+
 	// 2. Upload the image; DigitalOcean makes a custom image of it.
 	image, err := d.upload(ctx, s)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/versatus/snowdrop/internal/closure"
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/nix"
@@ -24,6 +25,8 @@ import (
 type Nix interface {
 	build.Nix
 	Metadata(ctx context.Context, flake string) (nix.Metadata, error)
+	// Closure lists a path of the store and all that it needs.
+	Closure(ctx context.Context, path string) ([]closure.Path, error)
 }
 
 // Ocean is what the use cases need of DigitalOcean.

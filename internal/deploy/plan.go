@@ -137,10 +137,11 @@ func (d *Deployer) Plan(ctx context.Context, req Request) (*Plan, error) {
 		return nil, err
 	}
 	plan, err := steps.Do(ctx, d.steps(false), event.Subject{}, planning{d, flake, servers}, req)
-	if err == nil && req.Preview {
-		plan.outlook = d.foresee(plan)
+	if err != nil || !req.Preview {
+		return plan, err //nolint:wrapcheck // Do has said which step
 	}
-	return plan, err //nolint:wrapcheck // Do has said which step
+	plan.outlook = d.foresee(plan)
+	return steps.Do(ctx, d.steps(false), event.Subject{}, comparing{d}, plan)
 }
 
 // asked are the servers of a request and their flake, at the revision asked for.

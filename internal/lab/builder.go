@@ -189,7 +189,7 @@ func (b *Builder) realise(ctx context.Context, name string, toplevel bool, path 
 	}
 	var err error
 	if toplevel {
-		err = os.WriteFile(filepath.Join(temp, "nixos-version"), []byte("25.05\n"), 0o644) //nolint:gosec // a store is readable
+		err = writeSystem(temp, b.spec(name))
 	} else {
 		err = b.writeImage(ctx, filepath.Join(temp, "nixos.img"), name)
 	}
@@ -198,6 +198,25 @@ func (b *Builder) realise(ctx context.Context, name string, toplevel bool, path 
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("build %s: %w", path, err), os.RemoveAll(temp))
+	}
+	return nil
+}
+
+// writeSystem writes of a toplevel what a comparison of two looks at first.
+func writeSystem(dir string, s ImageSpec) error {
+	files := map[string]string{"nixos-version": "25.05\n"}
+	for unit := range s.Units {
+		files["etc/systemd/system/"+unit] = "[Service]\nExecStart=/run/current-system/sw/bin/" + strings.TrimSuffix(unit, ".service") + "\n"
+	}
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(file), 0o755) //nolint:gosec // a store is readable
+		if err == nil {
+			err = os.WriteFile(file, []byte(text), 0o644) //nolint:gosec // as above
+		}
+		if err != nil {
+			return fmt.Errorf("write the system: %w", err)
+		}
 	}
 	return nil
 }

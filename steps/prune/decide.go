@@ -173,3 +173,45 @@ func hashOf(key string) string {
 	}
 	return hash
 }
+
+// SnapshotPrefix is where the Space keeps what the systems of a server's releases are
+// made of: the hash of a release's image follows, a dot, and the kind.
+func SnapshotPrefix(server string) string { return "closures/" + server + "/" }
+
+// DecideSnapshots judges the snapshots of the server's releases. Those stay whose
+// image stays, or that the record names. gone are the images that are being deleted.
+func DecideSnapshots(in In, snapshots []space.Object, gone []ocean.Image, now time.Time) []ObjectVerdict {
+	needs := map[string]string{}
+	for _, i := range ours(in) {
+		hash, ok := ocean.HashOf(i.Name)
+		if ok && !slices.ContainsFunc(gone, func(g ocean.Image) bool { return g.ID == i.ID }) {
+			needs[hash] = fmt.Sprintf("image %s (%d) is of it", i.Name, i.ID)
+		}
+	}
+	if r := in.Record; r != nil {
+		for _, known := range []*release.Release{r.Attempted, r.Previous, &r.Release} {
+			if known != nil {
+				needs[known.Image.Hash] = "the record names it"
+			}
+		}
+	}
+	verdicts := make([]ObjectVerdict, 0, len(snapshots))
+	for _, o := range snapshots {
+		v := ObjectVerdict{Key: o.Key}
+		hash, _, _ := strings.Cut(strings.TrimPrefix(o.Key, SnapshotPrefix(in.Server)), ".")
+		switch reason := needs[hash]; {
+		case !ocean.IsHash(hash):
+			v.Reason = "it is not one of snowdrop's"
+		case reason != "":
+			v.Reason = reason
+		case in.Record == nil:
+			v.Reason = "there is no record of a release of this server yet"
+		case now.Sub(o.Modified) < staleAfter:
+			v.Reason = "it is less than a day old: a run may still need it"
+		default:
+			v.Delete, v.Reason = true, "it is of a release whose image is gone"
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}

@@ -257,3 +257,56 @@ func TestWhichObjectsStayAndWhy(t *testing.T) {
 		})
 	}
 }
+
+func TestSnapshotsStayAsLongAsTheirReleases(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0).Add(1000 * time.Hour)
+	snapshot := func(id int, kind string, age time.Duration) space.Object {
+		return space.Object{Key: "closures/web/" + hash(id) + kind, Modified: now.Add(-age)}
+	}
+	const day = 24 * time.Hour
+	rec := record(5)
+	rec.Image.Hash = hash(5)
+	rec.Previous = &release.Release{Image: release.Image{Hash: hash(4)}}
+	rec.Attempted = &release.Release{Image: release.Image{Hash: hash(3)}}
+	snapshots := []space.Object{
+		snapshot(1, ".json.gz", day), snapshot(2, ".json.gz", 2*day), snapshot(2, ".system.json.gz", 2*day), snapshot(3, ".json.gz", 2*day),
+		snapshot(4, ".system.json.gz", 2*day), snapshot(5, ".json.gz", 2*day), snapshot(6, ".json.gz", time.Hour),
+		{Key: "closures/web/notes.txt", Modified: now.Add(-2 * day)},
+	}
+	in := prune.In{Server: "web", Images: []ocean.Image{image(1), image(2)}, Record: rec}
+	want := []string{
+		"web/1.json.gz keep: image " + ocean.ImageName("web", hash(1)) + " (1) is of it",
+		"web/2.json.gz delete: it is of a release whose image is gone",
+		"web/2.system.json.gz delete: it is of a release whose image is gone",
+		"web/3.json.gz keep: the record names it", "web/4.system.json.gz keep: the record names it", "web/5.json.gz keep: the record names it",
+		"web/6.json.gz keep: it is less than a day old: a run may still need it",
+		"web/notes.txt keep: it is not one of snowdrop's",
+	}
+	if diff := cmp.Diff(want, snapshotWords(prune.DecideSnapshots(in, snapshots, []ocean.Image{image(2)}, now))); diff != "" {
+		t.Error(diff)
+	}
+	in.Record = nil
+	for _, v := range prune.DecideSnapshots(in, snapshots, nil, now) {
+		if v.Delete {
+			t.Errorf("without a record, %s is deleted", v.Key)
+		}
+	}
+}
+
+// snapshotWords writes verdicts with the hashes as the ids that they were made of.
+func snapshotWords(verdicts []prune.ObjectVerdict) []string {
+	var words []string
+	for _, v := range verdicts {
+		what := "keep"
+		if v.Delete {
+			what = "delete"
+		}
+		key := strings.TrimPrefix(v.Key, "closures/")
+		for id := range 10 {
+			key = strings.Replace(key, hash(id), fmt.Sprint(id), 1)
+		}
+		words = append(words, fmt.Sprintf("%s %s: %s", key, what, v.Reason))
+	}
+	return words
+}

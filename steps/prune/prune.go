@@ -136,11 +136,11 @@ func (s Step) DryRun(ctx context.Context, in In) (Out, string, error) {
 	for _, v := range Decide(in) {
 		out.judge(v)
 	}
-	objects, err := s.Space.List(ctx, objectPrefix)
+	verdicts, err := s.judgeObjects(ctx, in, out.deleted())
 	if err != nil {
-		return out, "", fmt.Errorf("look for stale objects: %w", err)
+		return out, "", err
 	}
-	for _, v := range DecideObjects(in, objects, out.deleted(), s.now()) {
+	for _, v := range verdicts {
 		out.judgeObject(v)
 	}
 	return out, "would delete " + out.gone() + ", and keep " + count(len(out.Kept), "image"), nil
@@ -167,12 +167,12 @@ func (s Step) images(ctx context.Context, tell event.Teller, in In, out *Out) er
 }
 
 func (s Step) objects(ctx context.Context, tell event.Teller, in In, out *Out) error {
-	objects, err := s.Space.List(ctx, objectPrefix)
+	verdicts, err := s.judgeObjects(ctx, in, out.deleted())
 	if err != nil {
-		return fmt.Errorf("look for stale objects: %w", err)
+		return err
 	}
 	var failures []error
-	for _, v := range DecideObjects(in, objects, out.deleted(), s.now()) {
+	for _, v := range verdicts {
 		if v.Delete {
 			tell.Phase("deleting %s: %s", v.Key, v.Reason)
 			if err := s.Space.Delete(ctx, v.Key); err != nil {
@@ -185,6 +185,20 @@ func (s Step) objects(ctx context.Context, tell event.Teller, in In, out *Out) e
 		out.judgeObject(v)
 	}
 	return errors.Join(failures...)
+}
+
+// judgeObjects judges what images pass through, and the server's snapshots.
+func (s Step) judgeObjects(ctx context.Context, in In, gone []ocean.Image) ([]ObjectVerdict, error) {
+	objects, err := s.Space.List(ctx, objectPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("look for stale objects: %w", err)
+	}
+	snapshots, err := s.Space.List(ctx, SnapshotPrefix(in.Server))
+	if err != nil {
+		return nil, fmt.Errorf("look for old snapshots: %w", err)
+	}
+	now := s.now()
+	return append(DecideObjects(in, objects, gone, now), DecideSnapshots(in, snapshots, gone, now)...), nil
 }
 
 func (s Step) uploads(ctx context.Context, tell event.Teller, out *Out) error {

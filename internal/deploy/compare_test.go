@@ -1,0 +1,205 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/versatus/snowdrop/internal/closure"
+	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/lab"
+	"github.com/versatus/snowdrop/internal/nix"
+	"github.com/versatus/snowdrop/internal/toplevel"
+)
+
+// snapshots are the keys of what is kept of systems.
+func (s *scene) snapshots() []string {
+	s.t.Helper()
+	var keys []string
+	for _, o := range s.State().Objects {
+		if strings.HasPrefix(o.Key, "closures/") {
+			keys = append(keys, o.Key)
+		}
+	}
+	return keys
+}
+
+// withWorker is a release of web that has another unit and another user.
+func withWorker() lab.ImageSpec {
+	spec := web("b")
+	spec.Units = map[string]string{"nginx.service": "active", "worker.service": "active"}
+	return spec
+}
+
+func names(d *closure.Diff) []string {
+	var all []string
+	for _, c := range d.Changes {
+		all = append(all, string(c.Kind)+" "+c.Name)
+	}
+	return all
+}
+
+func units(d *toplevel.Diff) []string {
+	var all []string
+	for _, u := range d.Units {
+		all = append(all, u.Kind+" "+u.Name)
+	}
+	return all
+}
+
+// elsewhere makes the scene's next deploys happen on another machine, whose Nix store
+// is empty: paths are named by content, so the flake says the same there.
+func (s *scene) elsewhere() *emptyStore {
+	empty := &emptyStore{Nix: s.nix, built: map[string]bool{}}
+	s.nix = empty
+	return empty
+}
+
+// emptyStore is a Nix that has only what it built itself.
+type emptyStore struct {
+	deploy.Nix
+	built map[string]bool
+	asked []string
+	fail  error
+}
+
+func (e *emptyStore) Valid(_ context.Context, path string) (bool, error) { return e.built[path], nil }
+
+func (e *emptyStore) Realise(ctx context.Context, outputs []nix.Output, p nix.Progress) error {
+	for _, o := range outputs {
+		e.asked = append(e.asked, o.Installable)
+	}
+	if e.fail != nil {
+		return e.fail
+	}
+	if err := e.Nix.Realise(ctx, outputs, p); err != nil {
+		return err //nolint:wrapcheck // a Nix in between
+	}
+	for _, o := range outputs {
+		e.built[o.Path] = true
+	}
+	return nil
+}
+
+func (e *emptyStore) Closure(ctx context.Context, path string) ([]closure.Path, error) {
+	if !e.built[path] {
+		return nil, errors.New(path + " is not valid")
+	}
+	return e.Nix.Closure(ctx, path) //nolint:wrapcheck // a Nix in between
+}
+
+func TestAPlanNamesThePackagesAndUnitsThatChange(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	s.mustRun()
+	if len(s.snapshots()) != 2 {
+		t.Errorf("a deploy left %q", s.snapshots())
+	}
+	s.release(second, "web", withWorker())
+	machine := s.elsewhere()
+	planned, _ := s.previewed(deploy.Request{})
+	got := planned["web"]
+	if got.Packages == nil || got.System == nil {
+		t.Fatalf("not compared: %q", got.Unknown)
+	}
+	if diff := cmp.Diff([]string{"rebuilt etc", "rebuilt nixos-system-web", "rebuilt units"}, names(got.Packages)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"added worker.service"}, units(got.System)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{".#web-toplevel"}, machine.asked); diff != "" {
+		t.Errorf("a plan has built:\n%s", diff)
+	}
+}
+
+func TestAPlanOfWhatWasBuiltBeforeBuildsNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	s.mustRun()
+	s.release(second, "web", withWorker())
+	_, err := s.deployer().Build(t.Context(), s.plan(deploy.Request{}))
+	check(t, err)
+	machine := s.elsewhere()
+	planned, _ := s.previewed(deploy.Request{})
+	if got := planned["web"]; got.Packages == nil || got.System == nil || len(machine.asked) != 0 {
+		t.Errorf("built %q, unknown: %q", machine.asked, got.Unknown)
+	}
+}
+
+func TestAPlanSaysWhyNothingIsCompared(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		prepare func(*testing.T, *scene)
+		want    string
+	}{
+		"never released": {func(*testing.T, *scene) {}, "snowdrop has not released this server before"},
+		"released without a snapshot": {
+			func(t *testing.T, s *scene) {
+				t.Helper()
+				s.mustRun()
+				check(t, s.space.Delete(t.Context(), s.snapshots()...))
+				s.release(second, "web", web("b"))
+				s.elsewhere()
+			}, "what revision 1111111 is made of is not known: there is no snapshot of it in the Space",
+		},
+		"a damaged snapshot": {
+			func(t *testing.T, s *scene) {
+				t.Helper()
+				s.mustRun()
+				for _, key := range s.snapshots() {
+					check(t, s.space.Put(t.Context(), key, []byte("no gzip"), "application/gzip"))
+				}
+				s.release(second, "web", web("b"))
+			}, "read closures/web/",
+		},
+		"what cannot be built": {
+			func(_ *testing.T, s *scene) {
+				s.mustRun()
+				s.release(second, "web", web("b"))
+				s.elsewhere().fail = &nix.BuildError{Installables: []string{".#web-toplevel"}, Reason: "failed with exit code 1"}
+			}, "the new system was not built",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, oneDroplet("stop"))
+			tc.prepare(t, s)
+			planned, _ := s.previewed(deploy.Request{})
+			got := planned["web"]
+			if got.Action != event.BuildAndRebuild || got.Packages != nil || len(got.Unknown) != 1 || !strings.Contains(got.Unknown[0], tc.want) {
+				t.Errorf("planned: %+v", got)
+			}
+		})
+	}
+}
+
+// noSnapshots is a Space that takes none.
+type noSnapshots struct{ deploy.Space }
+
+func (n noSnapshots) Put(ctx context.Context, key string, data []byte, contentType string) error {
+	if strings.HasPrefix(key, "closures/") {
+		return errors.New("403 AccessDenied")
+	}
+	return n.Space.Put(ctx, key, data, contentType) //nolint:wrapcheck // a Space in between
+}
+
+func TestASnapshotThatCannotBeKeptIsAWarning(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	s.store = noSnapshots{s.space}
+	s.mustRun()
+	warned := false
+	for _, e := range s.events {
+		if w, ok := e.(event.Warning); ok && strings.Contains(w.Text, "403 AccessDenied") {
+			warned = true
+		}
+	}
+	if !warned {
+		t.Error("nothing was said of it")
+	}
+}
