@@ -97,20 +97,72 @@ func changedLines(before, after string) (list []string, versions bool) {
 		}
 		return out
 	}
-	var old, fresh []string
+	var gone, come []string // since the last line that is in both
+	var old, fresh []string // packages in lines that are in both
 	for _, e := range edits(keys(b), keys(a)) {
 		switch {
 		case e.after < 0:
-			list = append(list, "-"+b[e.before])
+			gone = append(gone, b[e.before])
 		case e.before < 0:
-			list = append(list, "+"+a[e.after])
-		case b[e.before] != a[e.after]:
-			old = append(old, packages(b[e.before])...)
-			fresh = append(fresh, packages(a[e.after])...)
+			come = append(come, a[e.after])
+		default:
+			list = append(list, hunk(gone, come)...)
+			gone, come = nil, nil
+			if b[e.before] != a[e.after] {
+				old = append(old, packages(b[e.before])...)
+				fresh = append(fresh, packages(a[e.after])...)
+			}
 		}
 	}
+	list = append(list, hunk(gone, come)...)
 	versions = len(list) == 0
-	return bounded(append(shortened(list), versionLines(old, fresh)...)), versions
+	return bounded(append(list, versionLines(old, fresh)...)), versions
+}
+
+// hunk is lines that are replaced by others, each followed by the one that says the
+// same setting anew.
+func hunk(gone, come []string) []string {
+	settings := make([]string, len(come))
+	for i, line := range come {
+		settings[i] = setting(line)
+	}
+	said := make([]bool, len(come))
+	var list []string
+	for _, line := range gone {
+		key := setting(line)
+		at, anew := 0, -1
+		for i := range come {
+			if !said[i] && settings[i] == key {
+				at, anew = differ(line, come[i]), i
+				break
+			}
+		}
+		list = append(list, cut("-"+line, at+1))
+		if anew >= 0 {
+			said[anew] = true
+			list = append(list, cut("+"+come[anew], at+1))
+		}
+	}
+	for i, line := range come {
+		if !said[i] {
+			list = append(list, cut("+"+line, 1))
+		}
+	}
+	return list
+}
+
+// setting is what a line sets: "ExecStart", or "Environment=PATH"; empty for a line
+// that sets nothing.
+func setting(line string) string {
+	key, value, ok := strings.Cut(line, "=")
+	switch {
+	case !ok:
+		return ""
+	case key == "Environment":
+		name, _, _ := strings.Cut(strings.Trim(value, `"'`), "=")
+		return key + "=" + name
+	}
+	return key
 }
 
 // packages are the names of the store paths in a line.
@@ -150,26 +202,9 @@ func splitLines(text string) []string {
 	return strings.Split(text, "\n")
 }
 
-// shortened cuts lines that are too long. Of two that replace one another, the part
-// where they begin to differ stays.
-func shortened(list []string) []string {
-	out := make([]string, len(list))
-	for i, line := range list {
-		from := 1
-		if i > 0 && line[0] == '+' && list[i-1][0] == '-' {
-			from = differ(list[i-1], line)
-		}
-		if i+1 < len(list) && line[0] == '-' && list[i+1][0] == '+' {
-			from = differ(line, list[i+1])
-		}
-		out[i] = cut(line, from)
-	}
-	return out
-}
-
-// differ is where two lines begin to differ, behind their sign.
+// differ is where two lines begin to differ.
 func differ(x, y string) int {
-	i := 1
+	i := 0
 	for i < len(x) && i < len(y) && x[i] == y[i] {
 		i++
 	}

@@ -96,8 +96,7 @@ func isSecret(name string) bool {
 
 // isFlag says whether a word is an option that has a secret behind it.
 func isFlag(word string) bool {
-	return strings.HasPrefix(word, "-") && !strings.ContainsAny(word, "=:") && isSecret(word) ||
-		strings.HasSuffix(word, ":") && isSecret(strings.TrimSuffix(word, ":"))
+	return strings.HasPrefix(word, "-") && !strings.ContainsAny(word, "=:") && isSecret(word)
 }
 
 // words splits a line into words and what is between them; quotes hold a word

@@ -11,9 +11,9 @@ import (
 const (
 	// format is raised when an older program could not read what is written.
 	format = 1
-	// maxSnapshot is what a snapshot has unpacked at most; a system of a thousand
-	// units has some 2 MiB.
-	maxSnapshot = 64 << 20
+	// maxSnapshot is what a snapshot has unpacked at most. A system of a thousand units
+	// has some 2 MiB.
+	maxSnapshot = 16 << 20
 )
 
 // Snapshot is what is known of a system. It holds no store hashes except that of the
@@ -26,12 +26,12 @@ type Snapshot struct {
 	KernelParams []string          `json:"kernelParams,omitempty"`
 	// Units are the systemd units by name. Those of the users' managers have " (user)"
 	// behind it. Nil where they could not be listed.
-	Units map[string]Unit `json:"units,omitempty"`
+	Units map[string]Unit `json:"units"`
 	// Firewall is which one NixOS sets up, and Ports is what it lets in.
 	Firewall Firewall `json:"firewall,omitempty"`
 	Ports    []string `json:"ports,omitempty"`
 	// Users are the names of the users; nil where they could not be read.
-	Users []string `json:"users,omitempty"`
+	Users []string `json:"users"`
 	// StateVersion is system.stateVersion. A built system does not say it: it is only
 	// known where whoever took the snapshot evaluated it and set it.
 	StateVersion string `json:"stateVersion,omitempty"`
@@ -58,11 +58,21 @@ const (
 	Nftables   Firewall = "nftables"
 )
 
-// Write writes a snapshot as gzipped JSON. The same snapshot gives the same bytes.
+var errTooLarge = errors.New("it has more than 16 MiB")
+
+// Write writes a snapshot as gzipped JSON. The same snapshot gives the same bytes. It
+// errors for one that Read would refuse for its size, before anything is written.
 func Write(w io.Writer, s Snapshot) error {
 	s.Format = format
+	data, err := json.Marshal(s)
+	if err == nil && len(data) > maxSnapshot {
+		err = errTooLarge
+	}
+	if err != nil {
+		return fmt.Errorf("write the snapshot of %s: %w", s.Toplevel, err)
+	}
 	zipped := gzip.NewWriter(w)
-	if err := json.NewEncoder(zipped).Encode(s); err != nil {
+	if _, err := zipped.Write(data); err != nil {
 		return fmt.Errorf("write the snapshot of %s: %w", s.Toplevel, err)
 	}
 	if err := zipped.Close(); err != nil {
@@ -78,21 +88,19 @@ func Read(r io.Reader) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("read the snapshot of a system: %w", err)
 	}
-	limited := &io.LimitedReader{R: zipped, N: maxSnapshot + 1}
-	var s Snapshot
-	err = json.NewDecoder(limited).Decode(&s)
-	switch {
-	case limited.N <= 0:
-		return Snapshot{}, errors.New("read the snapshot of a system: it has more than 64 MiB")
-	case err != nil:
+	data, err := io.ReadAll(io.LimitReader(zipped, maxSnapshot+1))
+	if err == nil && len(data) > maxSnapshot {
+		err = errTooLarge
+	}
+	if err != nil {
 		return Snapshot{}, fmt.Errorf("read the snapshot of a system: %w", err)
 	}
-	// The checksum stands behind the last byte of the document.
-	if _, err := io.Copy(io.Discard, limited); err != nil {
+	var s Snapshot
+	if err := json.Unmarshal(data, &s); err != nil {
 		return Snapshot{}, fmt.Errorf("read the snapshot of a system: %w", err)
 	}
 	if s.Format != format {
-		return Snapshot{}, fmt.Errorf("the snapshot of a system has format %d, and this version of snowdrop reads format %d; use the version that wrote it, or a later one", s.Format, format)
+		return Snapshot{}, fmt.Errorf("the snapshot of a system has format %d, and this version of snowdrop reads format %d: use the version that wrote it, or a later one", s.Format, format)
 	}
 	return s, nil
 }

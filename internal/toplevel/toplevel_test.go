@@ -47,3 +47,63 @@ func asJSON(t *testing.T, v any) string {
 	}
 	return string(data) + "\n"
 }
+
+func TestWhatWantsAUnitIsAPartOfIt(t *testing.T) {
+	t.Parallel()
+	links := func(drawers ...string) Snapshot {
+		n := release1()
+		n.more = func(s *fakeStore) {
+			for _, d := range drawers {
+				s.link("«system-units»/"+d+"/sshd.service", "../sshd.service")
+			}
+		}
+		return n.build(t, "1")
+	}
+	// It says WantedBy=multi-user.target itself.
+	got := Compare(links("multi-user.target.wants", "sysinit.target.wants"), links("multi-user.target.wants", "network.target.requires"))
+	want := []UnitChange{{Name: "sshd.service", Kind: changed, Lines: []string{"-# wanted by sysinit.target", "+# required by network.target"}, OnSwitch: restarts}}
+	if diff := cmp.Diff(want, got.Units); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUnitsOfUsersManagersAreToldApart(t *testing.T) {
+	t.Parallel()
+	next := release1()
+	next.more = func(s *fakeStore) {
+		s.file("«unit-sshd»/sshd.service", "[Service]\nExecStart=x\n")
+		s.link("«etc»/etc/systemd/user", "«user-units»")
+		s.link("«user-units»/sshd.service", "«unit-sshd»/sshd.service")
+		s.link("«user-units»/default.target.wants/sshd.service", "../sshd.service")
+	}
+	after := next.build(t, "1")
+	got := Compare(release1().build(t, "1"), after)
+	if diff := cmp.Diff([]UnitChange{{Name: "sshd.service (user)", Kind: added}}, got.Units); diff != "" {
+		t.Error(diff)
+	}
+	if text := after.Units["sshd.service (user)"].Text; text != "[Service]\nExecStart=x\n# wanted by default.target" {
+		t.Errorf("the unit is %q", text)
+	}
+}
+
+func TestAChangeInAFileThatAUnitNames(t *testing.T) {
+	t.Parallel()
+	build := func(build, settings string) Snapshot {
+		n := release1()
+		n.more = func(s *fakeStore) {
+			// Nothing but the trigger names the file, and the file names another one.
+			s.file("«included.conf»", settings)
+			s.file("«app.conf»", "include «included.conf»;\nlog «app-1.0»/share;\n")
+			s.file("«X-Restart-Triggers-app»", "«app.conf»")
+			s.unit("app.service", "[Unit]\nX-Restart-Triggers=«X-Restart-Triggers-app»\n[Service]\nExecStart=«app-1.0»/bin/app\n")
+		}
+		return n.build(t, build)
+	}
+	if d := Compare(build("1", "a=1"), build("2", "a=1")); !d.Empty() {
+		t.Errorf("built again, it is different: %+v", d.Units)
+	}
+	d := Compare(build("1", "a=1"), build("1", "a=2"))
+	if len(d.Units) != 1 || d.Units[0].OnlyVersions || len(d.Units[0].Lines) != 2 {
+		t.Errorf("a change two files away is %+v", d.Units)
+	}
+}

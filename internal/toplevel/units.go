@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,12 +12,16 @@ import (
 // maxUnits is how many units of a kind are read; a large NixOS has five hundred.
 const maxUnits = 10_000
 
-// drawers are the folders of links by which a unit wants another, and the key that
-// says the same in the other's [Install] section.
-var drawers = [...]struct{ suffix, key, word string }{
-	{".wants", "WantedBy=", "wanted by"},
-	{".requires", "RequiredBy=", "required by"},
-	{".upholds", "UpheldBy=", "upheld by"},
+// drawer is a folder of links by which units are wanted: its name's suffix, and the
+// key that says the same in the [Install] section of a unit.
+type drawer struct{ suffix, key, word string }
+
+func drawers() []drawer {
+	return []drawer{
+		{".wants", "WantedBy=", "wanted by"},
+		{".requires", "RequiredBy=", "required by"},
+		{".upholds", "UpheldBy=", "upheld by"},
+	}
 }
 
 // units reads the units below etc/systemd/KIND. generateUnits of nixpkgs'
@@ -38,30 +43,27 @@ func (t *taker) units(kind, suffix string) {
 		t.unknown("Only %d of the %d %s units were looked at.", maxUnits, len(entries), kind)
 		entries = entries[:maxUnits]
 	}
-	var dropIns, links []string
+	// The units first, then what is added to them.
 	for _, e := range entries {
-		name := e.Name()
-		switch {
-		case strings.HasSuffix(name, ".d"):
-			dropIns = append(dropIns, name)
-		case drawer(name) >= 0:
-			links = append(links, name)
-		default:
-			t.unit(path.Join(dir, name), name+suffix)
+		if isUnit(e.Name()) {
+			t.unit(path.Join(dir, e.Name()), e.Name()+suffix)
 		}
 	}
-	for _, name := range dropIns {
-		t.dropIns(path.Join(dir, name), strings.TrimSuffix(name, ".d")+suffix)
-	}
-	for _, name := range links {
-		t.wanted(path.Join(dir, name), drawer(name), suffix)
+	for _, e := range entries {
+		name := e.Name()
+		if unit, ok := strings.CutSuffix(name, ".d"); ok {
+			t.dropIns(path.Join(dir, name), unit+suffix)
+		}
+		for _, d := range drawers() {
+			if by, ok := strings.CutSuffix(name, d.suffix); ok {
+				t.wanted(path.Join(dir, name), by, d, suffix)
+			}
+		}
 	}
 }
 
-func drawer(name string) int {
-	return slices.IndexFunc(drawers[:], func(d struct{ suffix, key, word string }) bool {
-		return strings.HasSuffix(name, d.suffix)
-	})
+func isUnit(name string) bool {
+	return !strings.HasSuffix(name, ".d") && !slices.ContainsFunc(drawers(), func(d drawer) bool { return strings.HasSuffix(name, d.suffix) })
 }
 
 // unit reads one unit. What is no text of its own is said as a comment: there is no
@@ -107,6 +109,9 @@ func reason(err error) string {
 	return "failed (" + err.Error() + ")"
 }
 
+// spaced is a setting with spaces around its "=", which mean nothing.
+var spaced = regexp.MustCompile(`^([A-Za-z0-9-]+)\s*=\s*`)
+
 // unitLines are a unit's lines without comments and empty ones. A line that ends with
 // a backslash goes on in the next one, as in systemd.syntax(7).
 func unitLines(text string) []string {
@@ -123,7 +128,7 @@ func unitLines(text string) []string {
 			last := &lines[len(lines)-1]
 			*last = strings.TrimRight(*last+" "+trimmed, " ")
 		} else {
-			lines = append(lines, trimmed)
+			lines = append(lines, spaced.ReplaceAllString(trimmed, "$1="))
 		}
 		open = more
 	}
@@ -155,14 +160,12 @@ func (t *taker) dropIns(at, unit string) {
 
 // wanted notes by what units are wanted, where they do not say it themselves: NixOS
 // writes [Install] for WantedBy= only, and takes no notice of it.
-func (t *taker) wanted(at string, drawer int, suffix string) {
+func (t *taker) wanted(at, by string, d drawer, suffix string) {
 	_, entries, err := t.store.list(at)
 	if err != nil {
 		t.unknown("What %s has could not be listed: %v.", path.Base(at), err)
 		return
 	}
-	d := drawers[drawer]
-	by := strings.TrimSuffix(path.Base(at), d.suffix)
 	for _, e := range entries {
 		name := e.Name() + suffix
 		if !says(t.out.Units[name].Text, d.key, by) {
