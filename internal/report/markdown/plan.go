@@ -23,7 +23,7 @@ func (v *view) plan(l *line) string {
 		parts = append(parts, v.units(s.Units), system(s))
 		unknown = slices.Concat(unknown, s.Unknown)
 	}
-	parts = append(parts, v.stored(p), drift(p.Drift), notKnown(unknown))
+	parts = append(parts, v.stored(p), sentences("Drift", p.Drift), sentences("Not known", unknown))
 	return join(parts)
 }
 
@@ -211,24 +211,15 @@ func (v *view) stored(p *event.ServerPlanned) string {
 	return text
 }
 
-func drift(all []string) string {
+// sentences are a paragraph of several, each with an end or without. It is no alert:
+// GitHub makes none within details.
+func sentences(what string, all []string) string {
 	if len(all) == 0 {
 		return ""
 	}
 	words := make([]string, len(all))
 	for i, text := range all {
-		words[i] = prose(shorten(oneLine(text), warningLength))
+		words[i] = prose(strings.TrimRight(shorten(oneLine(text), warningLength), "."))
 	}
-	return "**Drift**: " + strings.Join(words, "; ") + "\n"
-}
-
-func notKnown(all []string) string {
-	if len(all) == 0 {
-		return ""
-	}
-	lines := make([]string, len(all))
-	for i, text := range all {
-		lines[i] = "- " + prose(shorten(oneLine(text), warningLength))
-	}
-	return alert("NOTE", lines)
+	return "**" + what + "**: " + strings.Join(words, "; ") + "\n"
 }
