@@ -141,6 +141,22 @@ func commands(t *testing.T) []string {
 	return names
 }
 
+// subcommands are those that a command's help names.
+func subcommands(help string) []string {
+	_, list, ok := strings.Cut(help, "\nAvailable Commands:\n")
+	if !ok {
+		return nil
+	}
+	list, _, _ = strings.Cut(list, "\n\n")
+	var names []string
+	for _, line := range strings.Split(list, "\n") {
+		if words := strings.Fields(line); len(words) > 0 {
+			names = append(names, words[0])
+		}
+	}
+	return names
+}
+
 func TestEveryCommandAndFlagIsDocumented(t *testing.T) {
 	t.Parallel()
 	text := read(t, "commands.md")
@@ -166,6 +182,13 @@ func TestEveryCommandAndFlagIsDocumented(t *testing.T) {
 			continue
 		}
 		own, global, _ := strings.Cut(help(t, name), "\nGlobal Flags:")
+		for _, below := range subcommands(own) {
+			flags, _, _ := strings.Cut(help(t, name, below), "\nGlobal Flags:")
+			own += flags
+			if !strings.Contains(body, "`"+name+" "+below) && name != "completion" {
+				t.Errorf("commands.md: the section of %s does not name %s %s", name, name, below)
+			}
+		}
 		for _, m := range flag.FindAllStringSubmatch(own, -1) {
 			if m[1] != "--help" && !strings.Contains(body, "`"+m[1]+"`") {
 				t.Errorf("commands.md: %s has the flag %s, which its section does not name", name, m[1])

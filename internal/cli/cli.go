@@ -76,7 +76,7 @@ back; 4 changes were found (plan --detailed-exitcode); 130 cancelled.`,
 		&cobra.Group{ID: groupStart, Title: "Start and try:"},
 	)
 	root.AddCommand(
-		a.planCommand(), a.deployCommand(), a.buildCommand(), a.rebuildCommand(), a.rollbackCommand(), a.pruneCommand(),
+		a.planCommand(), a.deployCommand(), a.buildCommand(), a.rebuildCommand(), a.rollbackCommand(), a.pruneCommand(), a.previewCommand(),
 		a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.schemaCommand(),
 		a.initCommand(), a.demoCommand(), a.labCommand(),
 	)

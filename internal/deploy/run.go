@@ -195,6 +195,9 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 			one.Outcome = event.Unchanged
 		}
 		one.State = s.state(droplet, one.Outcome)
+		if s.run.verb == verbPreviewUp && s.address(droplet) != "" { // nobody knows it yet
+			one.State = "at " + s.address(droplet) + ": " + one.State
+		}
 		out.Droplets = append(out.Droplets, one)
 	}
 	out.Outcome = s.outcome(ctx, err, out.Droplets)
