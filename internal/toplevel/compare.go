@@ -17,7 +17,7 @@ const (
 // Compare says what is different between two systems. What is known of one of them
 // only is not compared; Unknown says so.
 func Compare(before, after Snapshot) Diff {
-	d := Diff{Unknown: slices.Concat(before.Unknown, after.Unknown)}
+	d := Diff{Unknown: unknown(before.Unknown, after.Unknown)}
 	if before.Units != nil && after.Units != nil {
 		d.Units = compareUnits(before.Units, after.Units)
 	}
@@ -29,9 +29,23 @@ func Compare(before, after Snapshot) Diff {
 	if before.StateVersion != "" && after.StateVersion != "" && before.StateVersion != after.StateVersion {
 		d.StateVersionBefore, d.StateVersionAfter = before.StateVersion, after.StateVersion
 	}
-	slices.Sort(d.Unknown)
-	d.Unknown = slices.Compact(d.Unknown)
 	return d
+}
+
+// unknown says of which system something is not known, unless it is of both.
+func unknown(before, after []string) []string {
+	var list []string
+	for _, s := range before {
+		if slices.Contains(after, s) {
+			list = append(list, s)
+		} else {
+			list = append(list, "of the system before, "+s)
+		}
+	}
+	for _, s := range onlyIn(after, before) {
+		list = append(list, "of the system after, "+s)
+	}
+	return list
 }
 
 func compareUnits(before, after map[string]Unit) []UnitChange {

@@ -11,7 +11,7 @@ import (
 // of rules (firewall-nftables.nix and nftables.nix).
 func (t *taker) firewall() {
 	if t.out.Units == nil {
-		t.unknown("Open ports: the units were not read, and the firewall is one.")
+		t.unknown("open ports are not known: the units were not read, and the firewall is one of them")
 		return
 	}
 	script, ok := t.runs("firewall.service", func(text string) bool { return strings.Contains(text, "nixos-fw") })
@@ -31,7 +31,7 @@ func (t *taker) firewall() {
 	}
 	t.out.Ports = sorted(open.ports)
 	if open.unread > 0 {
-		t.unknown("Open ports: %s could not be read, because they are not written as NixOS writes its own.", count(open.unread, "rule of the firewall", "rules of the firewall"))
+		t.unknown("more ports may be open: %s not understood", count(open.unread, "rule of the firewall is", "rules of the firewall are"))
 	}
 }
 
@@ -44,7 +44,7 @@ func (t *taker) runs(unit string, is func(string) bool) (text string, ok bool) {
 		return "", true
 	}
 	if err != nil {
-		t.unknown("Open ports: %s could not be read: it %s.", unit, reason(err))
+		t.unknown("open ports are not known: %s %s", unit, reason(err))
 		return "", false
 	}
 	for _, line := range unitLines(body) {
@@ -58,7 +58,7 @@ func (t *taker) runs(unit string, is func(string) bool) (text string, ok bool) {
 			}
 		}
 	}
-	t.unknown("Open ports: what %s runs is not what NixOS writes.", unit)
+	t.unknown("open ports are not known: what %s runs is not what NixOS writes", unit)
 	return "", false
 }
 

@@ -81,7 +81,7 @@ func (t *taker) mark(base, rest string) string {
 	text, err := t.store.text(name, maxMarked)
 	if errors.Is(err, errTooMuch) && !t.full {
 		t.full = true
-		t.unknown("The files that units name were only compared in part: they have %v.", err)
+		t.unknown("the files that units name are compared in part only: they have %v", err)
 	}
 	if err != nil {
 		return ""

@@ -35,7 +35,7 @@ type Snapshot struct {
 	// StateVersion is system.stateVersion. A built system does not say it: it is only
 	// known where whoever took the snapshot evaluated it and set it.
 	StateVersion string `json:"stateVersion,omitempty"`
-	// Unknown are parts that could not be read, and why: a sentence each.
+	// Unknown are parts that could not be read, and why: a sentence each, without its end.
 	Unknown []string `json:"unknown,omitempty"`
 }
 

@@ -27,6 +27,8 @@ var (
 	errOutside = errors.New("leads out of the store")
 	errNull    = errors.New("is /dev/null")
 	errNoText  = errors.New("is not a text")
+	errLoop    = errors.New("leads through more than 40 links")
+	errLarge   = errors.New("is larger than any unit or list of NixOS's")
 	errTooMuch = errors.New("more than 64 MiB of text")
 )
 
@@ -92,7 +94,7 @@ func (s *store) resolve(name string) (string, fs.FileInfo, error) {
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", nil, fmt.Errorf("%s: more than %d links in a row", path.Join(s.dir, name), maxLinks)
+			return "", nil, errLoop
 		}
 		target, err := s.root.Readlink(at)
 		if err != nil {
@@ -121,8 +123,8 @@ func (s *store) resolve(name string) (string, fs.FileInfo, error) {
 	return at, info, nil
 }
 
-// text reads a file of at most limit bytes. A file with bytes that no text has is
-// errNoText.
+// text reads a file of at most limit bytes, else it errors with errLarge. A file with
+// bytes that no text has is errNoText.
 func (s *store) text(name string, limit int64) (string, error) {
 	at, info, err := s.resolve(name)
 	if err != nil {
@@ -132,7 +134,7 @@ func (s *store) text(name string, limit int64) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", errNoText
 	case info.Size() > limit:
-		return "", fmt.Errorf("%s has %d bytes, more than the %d that are read", path.Join(s.dir, at), info.Size(), limit)
+		return "", errLarge
 	case info.Size() > s.left:
 		return "", errTooMuch
 	}

@@ -36,11 +36,7 @@ func TestLinksAreFollowedWithinTheStoreOnly(t *testing.T) {
 			t.Errorf("%s.service was read: %q", name, u.Text)
 		}
 	}
-	text := strings.ReplaceAll(strings.Join(snap.Unknown, "\n"), s.root, "ROOT")
-	for _, name := range []string{"loop-a", "large"} {
-		text = strings.ReplaceAll(text, s.path(name), "/nix/store/…-"+name)
-	}
-	golden(t, "unread.txt", text+"\n")
+	golden(t, "unread.txt", strings.Join(snap.Unknown, "\n")+"\n")
 
 	// What could not be read on one side is neither removed nor changed.
 	for _, u := range Compare(snap, release1().build(t, "1")).Units {
@@ -107,7 +103,7 @@ func TestASystemThatIsHardlyNixOS(t *testing.T) {
 			},
 		}},
 		Components: []Component{{Name: "nixos", Before: "25.05", After: "25.11"}},
-		Unknown:    []string{"Users: the system has no list of them that is known: no users-groups.json, userborn.json, sysusers.d/00-nixos.conf or passwd."},
+		Unknown:    []string{"users are not known: the system has none of the lists that NixOS makes (users-groups.json, userborn.json, sysusers.d, passwd)"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -123,7 +119,5 @@ func TestAStoreWithNoUnits(t *testing.T) {
 	if d := Compare(snap, release1().build(t, "1")); len(d.Units) > 0 || len(d.PortsOpened) > 0 || len(d.UsersAdded) > 0 {
 		t.Errorf("units, ports or users were compared with none: %+v", d)
 	}
-	if len(snap.Unknown) != 3 {
-		t.Errorf("it does not say that units, ports and users are not known: %q", snap.Unknown)
-	}
+	golden(t, "nothing.txt", strings.Join(Compare(snap, release1().build(t, "1")).Unknown, "\n")+"\n")
 }

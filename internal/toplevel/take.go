@@ -53,7 +53,9 @@ func (t *taker) unknown(format string, args ...any) {
 
 func (t *taker) components() {
 	if text, err := t.store.text(t.top+"/nixos-version", maxFile); err == nil {
-		t.component("nixos", strings.TrimSpace(text))
+		// A label of one word in all that NixOS makes (system.nixos.label).
+		word, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+		t.component("nixos", cut(word, 0))
 	}
 	for _, name := range []string{"kernel", "initrd", "systemd"} {
 		t.component(name, versionOf(t.store.link(t.top+"/"+name)))

@@ -19,7 +19,8 @@ type Diff struct {
 	// changed, which is hardly ever meant.
 	StateVersionBefore string `json:"stateVersionBefore,omitempty"`
 	StateVersionAfter  string `json:"stateVersionAfter,omitempty"`
-	// Unknown are parts that could not be compared, and why: a sentence each.
+	// Unknown are parts that could not be compared, and why: a sentence each, without its
+	// end.
 	Unknown []string `json:"unknown,omitempty"`
 }
 

@@ -33,14 +33,14 @@ func (t *taker) units(kind, suffix string) {
 		return // A system needs no units for users' managers.
 	}
 	if err != nil {
-		t.unknown("The %s units could not be listed: %v.", kind, err)
+		t.unknown("%s units are not known: etc/systemd/%[1]s %s", kind, reason(err))
 		return
 	}
 	if t.out.Units == nil {
 		t.out.Units = map[string]Unit{}
 	}
 	if len(entries) > maxUnits {
-		t.unknown("Only %d of the %d %s units were looked at.", maxUnits, len(entries), kind)
+		t.unknown("only %d of the %d %s units were looked at", maxUnits, len(entries), kind)
 		entries = entries[:maxUnits]
 	}
 	// The units first, then what is added to them.
@@ -80,7 +80,7 @@ func (t *taker) unit(at, name string) {
 	}
 	if err != nil {
 		t.out.Units[name] = Unit{Unread: true}
-		t.unknown("The unit %s could not be read: it %s.", name, reason(err))
+		t.unknown("the unit %s is not compared: it %s", name, reason(err))
 		return
 	}
 	t.out.Units[name] = Unit{Text: text}
@@ -98,15 +98,17 @@ func (t *taker) unitText(at string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// reason is an error as the end of a sentence that begins with "it".
+// reason is an error as the end of a sentence about what could not be read.
 func reason(err error) string {
-	switch {
-	case errors.Is(err, errOutside), errors.Is(err, errNoText), errors.Is(err, errNull):
-		return err.Error()
-	case errors.Is(err, fs.ErrNotExist):
+	for _, known := range []error{errOutside, errNull, errNoText, errLoop, errLarge} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return "is not in the store"
 	}
-	return "failed (" + err.Error() + ")"
+	return "cannot be read (" + err.Error() + ")"
 }
 
 // spaced is a setting with spaces around its "=", which mean nothing.
@@ -139,7 +141,7 @@ func unitLines(text string) []string {
 func (t *taker) dropIns(at, unit string) {
 	dir, entries, err := t.store.list(at)
 	if err != nil {
-		t.unknown("The drop-ins of %s could not be listed: %v.", unit, err)
+		t.unknown("the drop-ins of %s are not compared: their folder %s", unit, reason(err))
 		return
 	}
 	for _, e := range entries {
@@ -151,7 +153,7 @@ func (t *taker) dropIns(at, unit string) {
 		case errors.Is(err, errNull):
 			text = "# masked"
 		case err != nil:
-			t.unknown("The drop-in %s of %s could not be read: it %s.", e.Name(), unit, reason(err))
+			t.unknown("the drop-in %s of %s is not compared: it %s", e.Name(), unit, reason(err))
 			text = "# not read"
 		}
 		t.add(unit, "# "+e.Name()+"\n"+text)
@@ -163,7 +165,7 @@ func (t *taker) dropIns(at, unit string) {
 func (t *taker) wanted(at, by string, d drawer, suffix string) {
 	_, entries, err := t.store.list(at)
 	if err != nil {
-		t.unknown("What %s has could not be listed: %v.", path.Base(at), err)
+		t.unknown("what %s wants is not compared: its folder %s", by, reason(err))
 		return
 	}
 	for _, e := range entries {

@@ -29,7 +29,7 @@ func (t *taker) users() {
 		t.out.Users = sorted(passwd(text))
 		return
 	}
-	t.unknown("Users: the system has no list of them that is known: no users-groups.json, userborn.json, sysusers.d/00-nixos.conf or passwd.")
+	t.unknown("users are not known: the system has none of the lists that NixOS makes (users-groups.json, userborn.json, sysusers.d, passwd)")
 }
 
 // usersOfJSON looks where the list is named: in the script that activates the system,
