@@ -67,6 +67,8 @@ func doing(step string) string {
 	switch step {
 	case "plan":
 		return "planning"
+	case "compare":
+		return "comparing"
 	case "evaluate":
 		return "evaluating"
 	case "build":
