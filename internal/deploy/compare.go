@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ func (comparing) Name() string { return "compare" }
 type comparison struct {
 	plan          ServerPlan
 	before, after *composition
+	// why says why one of them is not known.
+	why string
 	// planned is the server's place in the outlook, which takes the differences.
 	planned *event.ServerPlanned
 }
@@ -52,12 +55,15 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 		group.Go(func() error { c.after(ctx, one); return nil })
 	}
 	_ = group.Wait() // what failed is in the outlook
-	c.build(ctx, tell, p, all)
-	if ctx.Err() != nil {
-		return p, fmt.Errorf("compare systems: %w", context.Cause(ctx))
+	if !p.NoBuild {
+		c.build(ctx, tell, all)
 	}
 	for _, one := range all {
 		one.compare()
+	}
+	c.estimate(ctx, tell, all)
+	if ctx.Err() != nil {
+		return p, fmt.Errorf("compare systems: %w", context.Cause(ctx))
 	}
 	return p, nil
 }
@@ -66,12 +72,12 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 func (c comparing) before(ctx context.Context, one *comparison) {
 	r := one.plan.Record
 	if r == nil {
-		one.unknown("nothing is compared: snowdrop has not released this server before, so what it is made of is not known")
+		one.why = "snowdrop has not released this server before"
 		return
 	}
 	found, err := c.d.composed(ctx, r.Server, r.Image.Hash, r.Toplevel)
 	if err != nil {
-		one.unknown("nothing is compared: what revision %s is made of is not known: %v", short(r.Revision), err)
+		one.why = fmt.Sprintf("what revision %s is made of is not known: %v", short(r.Revision), err)
 		return
 	}
 	one.before = &found
@@ -86,7 +92,7 @@ func (c comparing) after(ctx context.Context, one *comparison) {
 }
 
 // build builds the systems that are not known yet, in one nix build.
-func (c comparing) build(ctx context.Context, tell event.Teller, p *Plan, all []*comparison) {
+func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparison) {
 	var outputs []nix.Output
 	var missing []*comparison
 	for _, one := range all {
@@ -95,7 +101,7 @@ func (c comparing) build(ctx context.Context, tell event.Teller, p *Plan, all []
 		}
 		at := slices.IndexFunc(one.plan.Want.Outputs, func(o nix.Output) bool { return o.Path == one.plan.Want.Toplevel })
 		if at < 0 {
-			one.unknown("nothing is compared: the fleet file names no `system` of this server")
+			one.why = "the fleet file names no `system` of this server"
 			continue
 		}
 		missing = append(missing, one)
@@ -119,28 +125,53 @@ func (c comparing) build(ctx context.Context, tell event.Teller, p *Plan, all []
 		case fault == nil:
 			one.after = &found
 		case err != nil && errors.Is(fault, errNoSnapshot):
-			one.unknown("nothing is compared: the new system was not built: %s", firstLine(err))
+			one.why = "the new system was not built: " + firstLine(err)
 		default:
-			one.unknown("nothing is compared: %v", fault)
+			one.why = fault.Error()
 		}
 	}
 }
 
-// compare writes the differences into the outlook.
+// compare writes the differences into the outlook, where both sides are known.
 func (one *comparison) compare() {
 	if one.before == nil || one.after == nil {
 		return
 	}
 	one.planned.Packages = new(closure.Compare(one.before.paths, one.after.paths))
 	if one.before.system == nil || one.after.system == nil {
-		why := one.before.unknown
-		if why == "" {
-			why = one.after.unknown
-		}
-		one.unknown("units, ports and users are not compared: %s", why)
+		one.unknown("units, ports and users are not compared: %s", cmp.Or(one.before.unknown, one.after.unknown))
 		return
 	}
 	one.planned.System = new(toplevel.Compare(*one.before.system, *one.after.system))
+}
+
+// estimate compares derivations, which needs no build, where there is nothing better.
+func (c comparing) estimate(ctx context.Context, tell event.Teller, all []*comparison) {
+	var group errgroup.Group
+	group.SetLimit(evaluations)
+	for _, one := range all {
+		if one.planned.Packages != nil {
+			continue
+		}
+		why := cmp.Or(one.why, "nothing was built")
+		record := one.plan.Record
+		if record == nil || record.Revision == "" || one.plan.Want.Toplevel == "" {
+			one.unknown("nothing is compared: %s", why)
+			continue
+		}
+		group.Go(func() error {
+			tell.Phase("comparing the derivations of %s with revision %s", one.plan.Server.Name, short(record.Revision))
+			diff, err := c.d.estimate(ctx, one.plan.Server, record.Revision)
+			if err != nil {
+				one.unknown("nothing is compared: %s; nor can derivations be: %s", why, firstLine(err))
+				return nil
+			}
+			one.planned.Packages = diff
+			one.unknown("packages are estimated, and units, ports and users are not compared: %s", why)
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is in the outlook
 }
 
 func (one *comparison) unknown(format string, args ...any) {

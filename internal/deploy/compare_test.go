@@ -141,28 +141,23 @@ func TestAPlanSaysWhyNothingIsCompared(t *testing.T) {
 		"released without a snapshot": {
 			func(t *testing.T, s *scene) {
 				t.Helper()
+				s.builder.Revision = ""
 				s.mustRun()
 				check(t, s.space.Delete(t.Context(), s.snapshots()...))
 				s.release(second, "web", web("b"))
 				s.elsewhere()
-			}, "what revision 1111111 is made of is not known: there is no snapshot of it in the Space",
+			}, "what revision (not committed) is made of is not known: there is no snapshot of it in the Space",
 		},
 		"a damaged snapshot": {
 			func(t *testing.T, s *scene) {
 				t.Helper()
+				s.builder.Revision = ""
 				s.mustRun()
 				for _, key := range s.snapshots() {
 					check(t, s.space.Put(t.Context(), key, []byte("no gzip"), "application/gzip"))
 				}
 				s.release(second, "web", web("b"))
 			}, "read closures/web/",
-		},
-		"what cannot be built": {
-			func(_ *testing.T, s *scene) {
-				s.mustRun()
-				s.release(second, "web", web("b"))
-				s.elsewhere().fail = &nix.BuildError{Installables: []string{".#web-toplevel"}, Reason: "failed with exit code 1"}
-			}, "the new system was not built",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,5 +196,124 @@ func TestASnapshotThatCannotBeKeptIsAWarning(t *testing.T) {
 	}
 	if !warned {
 		t.Error("nothing was said of it")
+	}
+}
+
+// twoRevisions is a Nix whose flake says something else at the first revision. It
+// refuses others.
+type twoRevisions struct {
+	*emptyStore
+	first *lab.Builder
+}
+
+// at takes the revision off installables, and says who knows what they were then.
+func (n twoRevisions) at(installables []string) (deploy.Nix, []string) {
+	plain := make([]string, len(installables))
+	var of deploy.Nix = n.emptyStore
+	for i, text := range installables {
+		plain[i] = strings.Replace(text, "?rev="+first, "", 1)
+		if plain[i] != text {
+			of = n.first
+		}
+	}
+	return of, plain
+}
+
+func (n twoRevisions) Evaluate(ctx context.Context, installables []string) ([]nix.Output, error) {
+	of, plain := n.at(installables)
+	return of.Evaluate(ctx, plain) //nolint:wrapcheck // a Nix in between
+}
+
+func (n twoRevisions) Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error) {
+	of, plain := n.at(installables)
+	return of.Derivations(ctx, plain) //nolint:wrapcheck // a Nix in between
+}
+
+// afterFirst is a second release of web, on a machine that has built nothing.
+func (s *scene) afterFirst() *emptyStore {
+	was := *s.builder
+	s.release(second, "web", withWorker())
+	empty := s.elsewhere()
+	s.nix = twoRevisions{empty, &was}
+	return empty
+}
+
+func TestWithoutABuildAPlanEstimates(t *testing.T) {
+	t.Parallel()
+	failing := &nix.BuildError{Installables: []string{".#web-toplevel"}, Reason: "failed with exit code 1"}
+	for name, tc := range map[string]struct {
+		request deploy.Request
+		lost    bool // the snapshots are
+		fail    error
+		asked   []string
+		why     string
+	}{
+		"nothing is to be built":      {request: deploy.Request{NoBuild: true}, why: "nothing was built"},
+		"the system cannot be built":  {fail: failing, asked: []string{".#web-toplevel"}, why: "the new system was not built"},
+		"there is no snapshot of old": {lost: true, why: "there is no snapshot of it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, oneDroplet("stop"))
+			s.mustRun()
+			if tc.lost {
+				check(t, s.space.Delete(t.Context(), s.snapshots()...))
+			}
+			machine := s.afterFirst()
+			machine.fail = tc.fail
+			planned, _ := s.previewed(tc.request)
+			got := planned["web"]
+			if got.Packages == nil || !got.Packages.Estimate || got.System != nil || len(got.Unknown) != 1 || !strings.Contains(got.Unknown[0], tc.why) {
+				t.Fatalf("planned: %+v", got)
+			}
+			if diff := cmp.Diff([]string{"rebuilt etc", "rebuilt nixos-system-web", "rebuilt units"}, names(got.Packages)); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(tc.asked, machine.asked); diff != "" {
+				t.Errorf("built:\n%s", diff)
+			}
+		})
+	}
+}
+
+// evaluated are the servers that an evaluation against the first revision tells of.
+func (s *scene) evaluated() map[string]event.ServerPlanned {
+	s.t.Helper()
+	_, err := s.deployer().Evaluate(s.t.Context(), deploy.Request{Preview: true, Base: first})
+	check(s.t, s.failed(err))
+	servers := map[string]event.ServerPlanned{}
+	for _, e := range s.events {
+		if e, ok := e.(event.ServerPlanned); ok {
+			servers[e.Server] = e
+		}
+	}
+	return servers
+}
+
+func TestAnEvaluationComparesWithTheBase(t *testing.T) {
+	t.Parallel()
+	with := oneWeb("stop")
+	with.servers += dbServer + strings.ReplaceAll(dbServer, "db", "new")
+	with.images["db"] = lab.ImageSpec{SizeMiB: 2, Units: map[string]string{"postgresql.service": "active"}}
+	s := open(t, with)
+	s.afterFirst()
+	s.builder.Servers["new"] = web("n")
+	got := s.evaluated()
+	if p := got["web"].Packages; p == nil || !p.Estimate || cmp.Diff([]string{"rebuilt etc", "rebuilt nixos-system-web", "rebuilt units"}, names(p)) != "" {
+		t.Errorf("web: %+v", got["web"])
+	}
+	if p := got["db"].Packages; p == nil || len(p.Changes) != 0 || got["db"].Unknown != nil {
+		t.Errorf("db: %+v", got["db"])
+	}
+	if p := got["new"]; p.Packages != nil || len(p.Unknown) != 1 || !strings.Contains(p.Unknown[0], "evaluate revision 1111111") {
+		t.Errorf("new: %+v", p)
+	}
+	for _, p := range got {
+		if p.Action != event.OnlyEvaluated {
+			t.Errorf("%s: %s", p.Server, p.Action)
+		}
+	}
+	if len(s.Requests()) != 0 {
+		t.Errorf("an evaluation asked for %v", s.Requests())
 	}
 }

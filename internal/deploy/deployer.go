@@ -27,6 +27,8 @@ type Nix interface {
 	Metadata(ctx context.Context, flake string) (nix.Metadata, error)
 	// Closure lists a path of the store and all that it needs.
 	Closure(ctx context.Context, path string) ([]closure.Path, error)
+	// Derivations are all that the installables are built from.
+	Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error)
 }
 
 // Ocean is what the use cases need of DigitalOcean.

@@ -31,7 +31,15 @@ func (d *Deployer) Evaluate(ctx context.Context, req Request) (*Result, error) {
 	for _, s := range servers {
 		plan.Servers = append(plan.Servers, ServerPlan{Server: s, Revision: plan.Revision, Want: evaluated.Servers[s.Name]})
 	}
+	if req.Base != "" {
+		if plan, err = steps.Do(ctx, d.steps(false), event.Subject{}, comparingRevisions{d}, plan); err != nil {
+			return nil, err //nolint:wrapcheck // Do has said which step
+		}
+	}
 	run := d.begin(verbPlan, plan)
+	if plan.outlook != nil {
+		plan.outlook.tellServers(d.Sink)
+	}
 	for _, s := range plan.Servers {
 		run.server(ctx, s, func(one *serverRun) error {
 			one.image.Name = ocean.ImageName(s.Server.Name, s.Want.Hash)

@@ -190,8 +190,12 @@ func (p ServerPlan) unbornImage(w world, now time.Time) *ocean.Image {
 
 // tell emits the outlook of a plan.
 func (o *outlook) tell(sink event.Sink) {
+	o.tellServers(sink)
+	sink.Emit(o.fleet)
+}
+
+func (o *outlook) tellServers(sink event.Sink) {
 	for _, s := range o.servers {
 		sink.Emit(s)
 	}
-	sink.Emit(o.fleet)
 }

@@ -28,6 +28,11 @@ type Request struct {
 	// Preview says that the plan is to be shown and not carried out: secrets that only
 	// a deploy needs may be missing.
 	Preview bool
+	// NoBuild keeps a preview from building systems to compare them: derivations are
+	// compared instead, which is an estimate.
+	NoBuild bool
+	// Base is the full git revision that Evaluate compares with; empty: with none.
+	Base string
 	// Force replaces a newer revision by an older one.
 	Force bool
 	// Revision is the git revision to take instead of what is checked out: of the

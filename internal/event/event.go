@@ -85,6 +85,7 @@ const (
 	RebuildOnly     Action = "rebuild"
 	OnlyVerify      Action = "verify"
 	DoNothing       Action = "nothing"
+	OnlyEvaluated   Action = "evaluated" // what the server runs is not known
 )
 
 // ServerPlanned says what a plan does with one server, and what that changes there.

@@ -281,6 +281,25 @@ func (b *Builder) Closure(_ context.Context, path string) ([]closure.Path, error
 	return nil, fmt.Errorf("list the closure of %s: it is not in this store", path)
 }
 
+// Derivations are those of the paths that Closure lists.
+func (b *Builder) Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error) {
+	outputs, err := b.Evaluate(ctx, installables)
+	if err != nil {
+		return nil, err
+	}
+	var all []closure.Derivation
+	for _, o := range outputs {
+		paths, err := b.Closure(ctx, o.Path)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			all = append(all, closure.Derivation{Path: b.drv(p.Path), Outputs: map[string]string{"out": p.Path}})
+		}
+	}
+	return all, nil
+}
+
 // Show lists the servers.
 func (b *Builder) Show(context.Context, string) (nix.Shown, error) {
 	var shown nix.Shown
