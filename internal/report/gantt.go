@@ -7,7 +7,7 @@ import (
 
 const (
 	// ganttRows is how many bars a time line has, ganttRowsVerbose with --verbose.
-	ganttRows, ganttRowsVerbose = 12, 80
+	ganttRows, ganttRowsVerbose = 16, 80
 	// ganttLeast is the narrowest time line that tells anything, ganttMost the widest
 	// that is good to look at, both in columns of bars.
 	ganttLeast, ganttMost = 16, 60

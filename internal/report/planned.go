@@ -193,9 +193,13 @@ func Risks(p event.ServerPlanned) []Risk {
 		risks = append(risks, Risk{Rank: rank, Text: fmt.Sprintf(format, args...)})
 	}
 	if p.Packages != nil {
+		estimated := ""
+		if p.Packages.Estimate {
+			estimated = ", by an estimate from derivations"
+		}
 		for _, c := range p.Packages.Changes {
 			if c.Kind == closure.Downgraded && c.Output == "" && isVital(c.Name) {
-				add(riskDowngrade, "%s is downgraded from %s to %s", c.Name, strings.Join(c.Before, ", "), strings.Join(c.After, ", "))
+				add(riskDowngrade, "%s is downgraded from %s to %s%s", c.Name, strings.Join(c.Before, ", "), strings.Join(c.After, ", "), estimated)
 			}
 		}
 	}

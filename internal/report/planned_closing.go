@@ -66,7 +66,11 @@ func (b *block) put(st style, name, text string) {
 func plannedBlock(p event.ServerPlanned, l look, verbose bool) []string {
 	b := block{look: l}
 	if len(p.Batches) > 0 {
-		b.put(warn, "wipes", "the disks of "+batches(p.Batches, verbose))
+		disks := "the disk of "
+		if len(slices.Concat(p.Batches...)) > 1 {
+			disks = "the disks of "
+		}
+		b.put(warn, "wipes", disks+batches(p.Batches, verbose))
 	}
 	if p.Downtime > 0 && len(p.Batches) > 0 {
 		b.add("downtime", "about "+Duration(p.Downtime)+" for a droplet, by earlier releases")
