@@ -416,3 +416,16 @@ func TestAPlanFileSaysWhichServers(t *testing.T) {
 	p.write("plan.json", "{}")
 	p.want(deploy.ExitUsage, "deploy", "--yes", "--plan", p.path("plan.json"))
 }
+
+func TestAPlanShowsWhatChangesOnEveryServer(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	p.want(deploy.ExitDone, "deploy", "--yes")
+	next := web("")
+	next.Units = map[string]string{"nginx.service": "active", "worker.service": "active"}
+	p.commit("2", next)
+	// The test's flake says the same at every revision.
+	hasAll(t, p.want(deploy.ExitDone, "plan", "--no-build", "--json"), `"estimate":true`, "nothing was built")
+	hasAll(t, p.want(deploy.ExitDone, "plan"), "build and rebuild", "worker.service")
+	hasAll(t, p.want(deploy.ExitDone, "plan", "--json"), `"kind":"server.planned"`, `"name":"units"`, `"kind":"fleet.planned"`)
+}

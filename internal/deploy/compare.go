@@ -47,7 +47,7 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 	if len(all) == 0 {
 		return p, steps.Skip("no server gets another system")
 	}
-	tell.Phase("looking for what %s and will run", plural(len(all), "server")+" run")
+	tell.Phase("finding out what the systems of %s are made of", plural(len(all), "server"))
 	var group errgroup.Group
 	group.SetLimit(8)
 	for _, one := range all {
@@ -58,6 +58,7 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 	if !p.NoBuild {
 		c.build(ctx, tell, all)
 	}
+	c.stateVersions(ctx, tell, all)
 	for _, one := range all {
 		one.compare()
 	}

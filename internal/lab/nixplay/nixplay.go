@@ -129,7 +129,14 @@ func answer(args []string) (string, error) {
 		if ok, err := p.Valid(ctx, args[at+1]); err != nil || !ok {
 			return "", fmt.Errorf("path '%s' is not valid", args[at+1])
 		}
-		return args[at+1], nil
+		if !slices.Contains(args, "--recursive") {
+			return args[at+1], nil
+		}
+		paths, err := p.Closure(ctx, args[at+1])
+		text, _ := toJSON(paths)
+		return text, err //nolint:wrapcheck // nix says it as it is
+	case words == "derivation show":
+		return p.derivations(ctx, args[at+1:])
 	case args[0] == "build" && slices.Contains(args, "--dry-run"):
 		return p.build(ctx, args[at+1:], false)
 	case args[0] == "build":
@@ -142,6 +149,17 @@ func answer(args []string) (string, error) {
 func toJSON(v any) (string, error) {
 	data, err := json.Marshal(v)
 	return string(data), err //nolint:wrapcheck // of our own types
+}
+
+// derivations answers to nix derivation show.
+func (p *Project) derivations(ctx context.Context, installables []string) (string, error) {
+	all, err := p.Derivations(ctx, installables)
+	shown := map[string]any{}
+	for _, d := range all {
+		shown[d.Path] = map[string]any{"outputs": map[string]any{"out": map[string]string{"path": d.Outputs["out"]}}}
+	}
+	text, _ := toJSON(shown)
+	return text, err //nolint:wrapcheck // nix says it as it is
 }
 
 // build answers to nix build --json: of installables, or of derivations, which
