@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +132,7 @@ func pathInfo(tb testing.TB, paths []storedPath) []byte {
 			all[i].References = append(all[i].References, "/nix/store/"+paths[other].base)
 		}
 	}
+	slices.SortFunc(all, func(a, b info) int { return strings.Compare(a.Path, b.Path) })
 	text, err := json.Marshal(all)
 	if err != nil {
 		tb.Fatal(err)

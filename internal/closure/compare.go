@@ -2,6 +2,7 @@ package closure
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -78,13 +79,17 @@ func compare(before, after []item) []Change {
 		}
 	}
 	changes := make([]Change, 0, len(groups))
-	for k, g := range groups {
-		changes = append(changes, g.change(k))
+	for _, k := range slices.SortedFunc(maps.Keys(groups), key.compare) {
+		changes = append(changes, groups[k].change(k))
 	}
-	slices.SortFunc(changes, func(a, b Change) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Output, b.Output))
-	})
 	return changes
+}
+
+func (k key) compare(other key) int {
+	if k.name != other.name {
+		return strings.Compare(k.name, other.name)
+	}
+	return strings.Compare(k.output, other.output)
 }
 
 // merge walks through both lists in the order of their paths, each path once.
@@ -166,17 +171,19 @@ func without(versions []string, others ...[]string) []string {
 			left = append(left, v)
 		}
 	}
-	slices.SortFunc(left, func(a, b string) int { return cmp.Or(compareVersions(a, b), strings.Compare(a, b)) })
+	if len(left) > 1 {
+		slices.SortFunc(left, func(a, b string) int { return cmp.Or(compareVersions(a, b), strings.Compare(a, b)) })
+	}
 	return left
 }
 
 // told leaves out the version of a package that has none.
 func told(versions []string) []string {
-	var all []string
-	for _, v := range versions {
-		if v != "" {
-			all = append(all, v)
-		}
+	if len(versions) > 0 && versions[0] == "" { // it is the oldest, and there once
+		versions = versions[1:]
 	}
-	return all
+	if len(versions) == 0 {
+		return nil
+	}
+	return versions
 }

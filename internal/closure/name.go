@@ -34,8 +34,9 @@ func splitVersion(s string) (name, version string) {
 // baseName is what follows the hash in a store path, which may stand below another
 // root. A bare name stays as it is.
 func baseName(storePath string) string {
-	base := storePath[strings.LastIndexByte(storePath, '/')+1:]
-	if len(base) > hashLength+1 && base[hashLength] == '-' && isHash(base[:hashLength]) {
+	dir := strings.LastIndexByte(storePath, '/') + 1
+	base := storePath[dir:]
+	if len(base) > hashLength+1 && base[hashLength] == '-' && (dir > 0 || isHash(base[:hashLength])) {
 		return base[hashLength+1:]
 	}
 	return base

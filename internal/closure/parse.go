@@ -81,7 +81,7 @@ func (p *parser) element() error {
 
 // member reads what is said about the path that is its name.
 func (p *parser) member(key []byte) error {
-	path, err := p.plain(key)
+	path, err := plain(key)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (p *parser) readString() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return p.plain(text)
+	return plain(text)
 }
 
 func (p *parser) readSize() (int64, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // scanner reads JSON value by value and passes over what is not wanted, which is
@@ -15,8 +16,10 @@ import (
 // are passed over are not checked for bad escapes.
 type scanner struct {
 	r *bufio.Reader
-	// scratch holds the last string or token.
+	// scratch holds the last token, or a string that is not whole in r's buffer.
 	scratch []byte
+	// key is the last name in an object.
+	key []byte
 }
 
 // scanBuffer is larger than nearly all that Nix says about one path.
@@ -46,7 +49,7 @@ func (s *scanner) next() (byte, error) {
 // must is next where the input may not end.
 func (s *scanner) must() (byte, error) {
 	c, err := s.next()
-	if errors.Is(err, io.EOF) {
+	if err != nil && errors.Is(err, io.EOF) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	return c, err
@@ -69,7 +72,7 @@ func (s *scanner) array(element func() error) error {
 }
 
 // object calls member for each member, which reads its value whole; the key is gone
-// with the next read. Its "{" is taken off.
+// with the next object. Its "{" is taken off.
 func (s *scanner) object(member func(key []byte) error) error {
 	return s.list('}', func() error {
 		if c, err := s.must(); err != nil {
@@ -81,12 +84,13 @@ func (s *scanner) object(member func(key []byte) error) error {
 		if err != nil {
 			return err
 		}
+		s.key = append(s.key[:0], key...)
 		if c, err := s.must(); err != nil {
 			return err
 		} else if c != ':' {
-			return fmt.Errorf("%q follows the name %q", c, key)
+			return fmt.Errorf("%q follows the name %q", c, s.key)
 		}
-		return member(key)
+		return member(s.key)
 	})
 }
 
@@ -113,26 +117,28 @@ func (s *scanner) list(end byte, item func() error) error {
 	}
 }
 
-// text reads a string whose opening quote is taken off. It is valid until the next
-// read.
+// text reads a string whose opening quote is taken off, its escapes as they are. It
+// is valid until the next read.
 func (s *scanner) text() ([]byte, error) {
-	s.scratch = append(s.scratch[:0], '"')
+	chunk, err := s.r.ReadSlice('"')
+	if err == nil && !escapesNext(chunk[:len(chunk)-1]) {
+		return chunk[:len(chunk)-1], nil // nearly always: no copy
+	}
+	s.scratch = s.scratch[:0]
 	for {
-		chunk, err := s.r.ReadSlice('"')
 		s.scratch = append(s.scratch, chunk...)
 		switch {
+		case err == nil:
+			if body := s.scratch[:len(s.scratch)-1]; !escapesNext(body) {
+				return body, nil
+			}
 		case errors.Is(err, bufio.ErrBufferFull):
-			continue
 		case errors.Is(err, io.EOF):
 			return nil, io.ErrUnexpectedEOF
-		case err != nil:
+		default:
 			return nil, err //nolint:wrapcheck // Parse says what was being read
 		}
-		body := s.scratch[1 : len(s.scratch)-1]
-		if escapesNext(body) {
-			continue
-		}
-		return body, nil
+		chunk, err = s.r.ReadSlice('"')
 	}
 }
 
@@ -145,13 +151,13 @@ func escapesNext(text []byte) bool {
 	return n%2 == 1
 }
 
-// plain is the string that text read last, without its escapes.
-func (s *scanner) plain(text []byte) (string, error) {
+// plain is what text read, without escapes.
+func plain(text []byte) (string, error) {
 	if bytes.IndexByte(text, '\\') < 0 {
 		return string(text), nil
 	}
 	var plain string
-	if err := json.Unmarshal(s.scratch, &plain); err != nil {
+	if err := json.Unmarshal(slices.Concat([]byte{'"'}, text, []byte{'"'}), &plain); err != nil {
 		return "", fmt.Errorf("a string is faulty: %w", err)
 	}
 	return plain, nil
@@ -163,7 +169,7 @@ func (s *scanner) token(first byte) ([]byte, error) {
 	s.scratch = append(s.scratch[:0], first)
 	for {
 		c, err := s.r.ReadByte()
-		if errors.Is(err, io.EOF) {
+		if err != nil && errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -177,10 +183,20 @@ func (s *scanner) token(first byte) ([]byte, error) {
 		}
 		s.scratch = append(s.scratch, c)
 	}
-	if !json.Valid(s.scratch) {
+	if !isCount(s.scratch) && !json.Valid(s.scratch) {
 		return nil, fmt.Errorf("%q is no value", s.scratch)
 	}
 	return s.scratch, nil
+}
+
+// isCount says whether a token is a plain number, as nearly all are.
+func isCount(token []byte) bool {
+	for _, c := range token {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return token[0] != '0' || len(token) == 1
 }
 
 // skip passes over one value.
