@@ -58,13 +58,7 @@ func (v *view) droplets(l *line) string {
 		rows[i] = []string{code(d.Droplet), v.state(l, d), dropletImages(d), proof(d)}
 	}
 	heads := []string{"Droplet", "State", "Image", "Evidence"}
-	if !slices.ContainsFunc(rows, func(cells []string) bool { return cells[3] != "" }) {
-		heads = heads[:3]
-		for i := range rows {
-			rows[i] = rows[i][:3]
-		}
-	}
-	return table(heads, rows)
+	return table(withoutEmpty(heads, rows), rows)
 }
 
 // stateLimit is for a droplet's state and a step's result, in bytes.

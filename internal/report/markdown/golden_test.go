@@ -61,6 +61,7 @@ func scenes() []scene {
 		{"cancelled", cancelledRun(), frame("snowdrop deploy"), 6, 5, 3},
 		{"faults", nil, faults, 0, 0, 0},
 		{"fork", forkRun(), fork, 2, 3, 0},
+		{"estimated", estimatedRun(), fork, 3, 3, 0},
 		{"huge", hugeRun(), frame("snowdrop deploy"), 0, 0, 23},
 	}
 }

@@ -47,7 +47,7 @@ func (v *view) verdict() (mark, text string) {
 	case n[event.WouldDo] > 0:
 		return sign(event.WouldDo), of(n[event.WouldDo], total, "server") + " " + would(r.verb)
 	case n[event.Evaluated] == total:
-		return "✅", plural(total, "image") + " evaluated; what the servers run is not known"
+		return "✅", v.evaluated()
 	default:
 		return "✅", v.tally(n)
 	}

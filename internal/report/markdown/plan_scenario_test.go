@@ -93,6 +93,25 @@ func comparedRun() []at {
 	)
 }
 
+// estimatedRun is the plan of somebody who has no credentials, by comparison of the
+// derivations with those of the base.
+func estimatedRun() []at {
+	events := forkRun()
+	end := events[len(events)-1]
+	events = append(events[:len(events)-1],
+		at{3 * second, event.ServerPlanned{
+			Subject: on("web"), Action: event.OnlyEvaluated,
+			Packages: &closure.Diff{Estimate: true, Changes: []closure.Change{
+				{Name: "linux", Kind: closure.Downgraded, Before: []string{"6.6.32"}, After: []string{"6.6.30"}},
+				{Name: "nginx", Kind: closure.Upgraded, Before: []string{"1.24.0"}, After: []string{"1.26.1"}},
+			}},
+			Unknown: []string{"packages are estimated, by comparison with revision 1a2b3c4, and not with what runs"},
+		}},
+		at{3 * second, event.ServerPlanned{Subject: on("db"), Action: event.OnlyEvaluated, Packages: &closure.Diff{Estimate: true}}},
+	)
+	return append(events, end)
+}
+
 // widePlan is that of 60 servers with 4,000 package changes.
 func widePlan() []at {
 	events := []at{{0, event.RunStarted{Verb: "plan", DryRun: true, Revision: revision}}}

@@ -172,3 +172,19 @@ func (v *view) planned() string {
 	}
 	return strings.Join(append([]string{text}, more...), ", ")
 }
+
+// evaluated says in the headline what is known without knowing what the servers run.
+func (v *view) evaluated() string {
+	const unknown = "; what the servers run is not known"
+	changed, compared := 0, 0
+	for _, l := range v.run.servers {
+		if p := l.planned; p != nil && p.Packages != nil {
+			compared++
+			changed += min(len(p.Packages.Changes), 1)
+		}
+	}
+	if compared == 0 {
+		return plural(len(v.run.servers), "image") + " evaluated" + unknown
+	}
+	return fmt.Sprintf("%d of %s would change, by an estimate", changed, plural(len(v.run.servers), "system")) + unknown
+}

@@ -3,6 +3,7 @@ package markdown
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -21,6 +22,30 @@ func table(heads []string, rows [][]string) string {
 		row(&b, cells)
 	}
 	return b.String()
+}
+
+// withoutEmpty leaves those columns away in which no row has anything, in all of the
+// tables that share their rows.
+func withoutEmpty(heads []string, tables ...[][]string) []string {
+	var kept []int
+	for i := range heads {
+		if slices.ContainsFunc(tables[0], func(cells []string) bool { return cells[i] != "" }) {
+			kept = append(kept, i)
+		}
+	}
+	only := func(cells []string) []string {
+		out := make([]string, len(kept))
+		for to, from := range kept {
+			out[to] = cells[from]
+		}
+		return out
+	}
+	for _, rows := range tables {
+		for i, cells := range rows {
+			rows[i] = only(cells)
+		}
+	}
+	return only(heads)
 }
 
 func row(b *strings.Builder, cells []string) {
@@ -53,6 +78,9 @@ func (v *view) servers() string {
 		if v.run.outcome(l) != event.Unchanged {
 			changed = append(changed, cells)
 		}
+	}
+	if v.run.isPlan() {
+		heads = withoutEmpty(heads, all, changed)
 	}
 	text := table(heads, all)
 	if rest := len(all) - len(changed); len(text) > v.tableLimit && rest > 0 {
