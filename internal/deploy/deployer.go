@@ -7,6 +7,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/versatus/snowdrop/internal/closure"
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
@@ -80,6 +82,8 @@ type Config struct {
 type Deployer struct {
 	Config
 	records *release.Store
+	// evaluating is held by one evaluation of Nix beside those of the build step.
+	evaluating *semaphore.Weighted
 }
 
 // New makes a Deployer.
@@ -87,7 +91,7 @@ func New(c Config) *Deployer {
 	if c.Redact == nil {
 		c.Redact = func(s string) string { return s }
 	}
-	return &Deployer{Config: c, records: release.NewStore(objects{c.Space})}
+	return &Deployer{Config: c, records: release.NewStore(objects{c.Space}), evaluating: semaphore.NewWeighted(1)}
 }
 
 func (d *Deployer) steps(dryRun bool) steps.Run {

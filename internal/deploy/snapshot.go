@@ -64,6 +64,11 @@ func (d *Deployer) snapshot(ctx context.Context, server string, want build.Built
 		if err != nil {
 			return err //nolint:wrapcheck // it says of what
 		}
+		versions, err := d.stateVersions(ctx, want)
+		if err != nil {
+			system.Unknown = append(system.Unknown, "system.stateVersion is not known: "+firstLine(err))
+		}
+		system.StateVersion = versions[want.Toplevel]
 		return d.put(ctx, systemKey(server, want.Hash), func(w io.Writer) error { return toplevel.Write(w, system) })
 	})
 	return group.Wait() //nolint:wrapcheck // each part has said what it was doing
