@@ -105,8 +105,11 @@ func (p ServerPlan) batches() [][]string {
 
 // drifts are the ways in which the server differs from its record.
 func (p ServerPlan) drifts(w world) []string {
+	if p.Record == nil {
+		return nil // a first release differs from nothing
+	}
 	var all []string
-	if r := p.Record; r != nil && r.CustomImage.ID != 0 &&
+	if r := p.Record; r.CustomImage.ID != 0 &&
 		!slices.ContainsFunc(w.images, func(i ocean.Image) bool { return i.ID == r.CustomImage.ID && i.Available() }) {
 		all = append(all, "the record names "+imageWords(r.CustomImage.Name, r.CustomImage.ID)+", which is gone from the account")
 	}
