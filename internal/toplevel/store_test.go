@@ -57,11 +57,14 @@ func TestASystemThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	s.file("«nixos-system-file-1»", "a file")
+	// One that is no folder is there, and nothing is known of it.
+	if snap, err := Take(s.root, s.path("nixos-system-file-1")); err != nil || len(snap.Unknown) != 1 {
+		t.Errorf("a system that is a file: %v, unknown is %q", err, snap.Unknown)
+	}
 	for name, top := range map[string]string{
 		"relative":     "nix/store/x",
 		"no hash":      "/nix/store/nixos-system-web-25.05",
 		"not built":    s.path("nixos-system-web-25.05"),
-		"a file":       s.path("nixos-system-file-1"),
 		"no store":     "/elsewhere/" + filepath.Base(s.path("nixos-system-web-25.05")),
 		"below a path": s.path("nixos-system-file-1") + "/etc",
 		"empty":        "",
