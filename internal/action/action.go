@@ -82,6 +82,8 @@ type runner struct {
 	inputs workflow.Inputs
 	fleet  *fleet.Fleet
 	order  order
+	// isOpen asks GitHub about a pull request; nil where it cannot be asked.
+	isOpen isOpen
 	// told says that the error was shown in full.
 	told bool
 }
@@ -107,6 +109,10 @@ func (r *runner) run(ctx context.Context) error {
 		return nil
 	}
 	err := r.prepare()
+	if err == nil && r.order.preview.idle != "" {
+		_, _ = fmt.Fprintln(r.commands, r.order.preview.idle)
+		return nil
+	}
 	s := r.newStage(ctx, err)
 	if err == nil {
 		_, _ = fmt.Fprintf(r.commands, "snowdrop %s: %s, by %s\n", connect.Version(), r.order.command, r.order.why)
@@ -189,7 +195,12 @@ func (r *runner) use(ctx context.Context, sink event.Sink, ancestry deploy.Ances
 		return outcome{}, deploy.UsageError{Err: fmt.Errorf("%w\n%s", err, r.howToGive())}
 	}
 	defer func() { _ = outside.SSH.Close() }() // the run has ended
-	return carryOut(ctx, outside.Deployer(r.fleet, options), r.order)
+	d := outside.Deployer(r.fleet, options)
+	if r.order.preview.verb != "" {
+		result, err := r.order.preview.carryOut(ctx, d, r.isOpen)
+		return outcome{result: result, preview: true}, err
+	}
+	return carryOut(ctx, d, r.order)
 }
 
 // withoutSecrets says whether GitHub gives no secrets to such a run, by its rules.

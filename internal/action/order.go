@@ -16,6 +16,7 @@ type order struct {
 	command string
 	request deploy.Request
 	image   int
+	preview preview
 	// why says how the command was found, for the log.
 	why string
 }
@@ -70,10 +71,16 @@ func newOrder(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (order, erro
 		Servers: in.Servers, Cycle: in.Cycle, DryRun: in.DryRun, Force: in.Force, Revision: in.Revision,
 		Preview: command == "plan",
 	}}
-	if e.Name == "schedule" && in.Cycle == "" && len(in.Servers) == 0 {
+	if e.Name == "schedule" && command != "preview-sweep" && in.Cycle == "" && len(in.Servers) == 0 {
 		if o.request.Servers, err = due(f, e.Schedule); err != nil {
 			return order{}, err
 		}
+	}
+	if command == "preview" || command == "preview-sweep" {
+		if o.preview, err = newPreview(e, in, f); err != nil {
+			return order{}, err
+		}
+		return o, nil
 	}
 	if (command == "rebuild" || command == "rollback") && len(o.request.Servers) == 0 && in.Cycle == "" {
 		return order{}, fmt.Errorf("command %s wants to be told which servers: set the input `servers` or `cycle`", command)

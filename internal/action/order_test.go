@@ -84,7 +84,7 @@ func TestTheCommandFollowsTheEvent(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.why = ""
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(order{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(order{}, preview{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

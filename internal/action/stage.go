@@ -42,8 +42,11 @@ type stage struct {
 // told too.
 func (r *runner) newStage(ctx context.Context, err error) *stage {
 	s := &stage{runner: r, log: workflow.NewLog(r.commands, r.now), story: markdown.NewStory(r.now)}
-	if r.fleet != nil {
-		// newOrder has selected them once already.
+	switch {
+	case r.fleet == nil:
+	case r.order.preview.verb != "":
+		s.servers = r.order.preview.servers
+	default: // newOrder has selected them once already
 		s.servers, _ = r.fleet.Select(r.order.request.Servers, r.order.request.Cycle)
 	}
 	s.connect(err)
@@ -100,16 +103,30 @@ func (s *stage) addChecks(err error) {
 }
 
 func (s *stage) addDeployments() {
-	urls := map[string]string{}
-	for _, server := range s.servers {
-		urls[server.Name] = server.URL
-	}
-	s.reporters = append(s.reporters, publish.NewDeployments(publish.DeploymentsConfig{
+	config := publish.DeploymentsConfig{
 		GitHub: s.github, Ref: s.commit(), Environment: s.inputs.Environment, RunURL: s.event.RunURL(), Run: s.runName(),
 		Describe: func(server string) string { return s.story.Check(server).Title },
-		URL:      func(server string) string { return urls[server] },
+		URL:      s.page,
 		Warn:     s.warn,
-	}))
+	}
+	if s.order.preview.pull > 0 {
+		s.order.preview.place(&config)
+	}
+	s.reporters = append(s.reporters, publish.NewDeployments(config))
+}
+
+// page is where people see what a server serves: what the fleet file says, and for a
+// preview what is at its address.
+func (s *stage) page(server, address string) string {
+	for _, one := range s.servers {
+		if one.Name == server && s.order.preview.pull > 0 {
+			return previewPage(one, address)
+		}
+		if one.Name == server {
+			return one.URL
+		}
+	}
+	return ""
 }
 
 func (s *stage) addComment() {
@@ -123,7 +140,12 @@ func (s *stage) addComment() {
 			Kind: fmt.Sprintf("%s %s %s", s.order.command, filepath.ToSlash(filepath.Clean(s.inputs.Config)), s.inputs.Environment),
 			Run:  s.event.RunID, Attempt: s.event.Attempt, Revision: s.event.SHA,
 		},
-		Body: func() string { return s.redact.String(s.story.Comment(s.frame())) },
+		Body: func() string {
+			if s.nothingToTell() {
+				return ""
+			}
+			return s.redact.String(s.story.Comment(s.frame()))
+		},
 		Warn: s.warn,
 	})
 	s.reporters = append(s.reporters, s.comment)
@@ -134,6 +156,8 @@ func (s *stage) deploys() bool {
 	switch s.order.command {
 	case "deploy", "rebuild", "rollback":
 		return !s.order.request.DryRun
+	case "preview":
+		return len(s.servers) > 0
 	default:
 		return false
 	}
@@ -185,7 +209,9 @@ func (s *stage) Emit(e event.Event) {
 func (s *stage) perform(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {
+		s.isOpen = s.pullIsOpen()
 		out, err := s.use(ctx, event.SinkFunc(s.Emit), s.ancestry())
+		s.retire(ctx, out)
 		s.mu.Lock()
 		s.out = out
 		s.mu.Unlock()

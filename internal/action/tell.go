@@ -15,7 +15,7 @@ import (
 // frame is what stands around the story in the comment and in the summary.
 func (s *stage) frame() markdown.Frame {
 	f := markdown.Frame{
-		Title: strings.TrimSpace("snowdrop " + s.order.command), Environment: s.inputs.Environment, RunURL: s.event.RunURL(),
+		Title: strings.TrimSpace("snowdrop " + s.order.command), Environment: s.environment(), RunURL: s.event.RunURL(),
 		Head: s.event.SHA, RepositoryURL: s.event.RepositoryURL(), SummaryURL: s.event.RunURL(), Missing: s.missing(),
 	}
 	if s.event.Pull != nil {

@@ -16,6 +16,8 @@ type outcome struct {
 	plan   *deploy.Plan
 	result *deploy.Result
 	status []deploy.ServerStatus
+	// preview says that the result is that of a preview.
+	preview bool
 }
 
 // carryOut does what was ordered.
@@ -133,6 +135,10 @@ func (o outcome) revision() string {
 // "false", or nothing where it is not known.
 func (o outcome) changed() string {
 	switch {
+	case o.preview:
+		return strconv.FormatBool(o.result != nil && slices.ContainsFunc(o.result.Servers, func(s deploy.ServerResult) bool {
+			return s.Outcome != event.Unchanged
+		}))
 	case o.plan == nil && o.result != nil:
 		return "" // only evaluated
 	case o.plan != nil && o.plan.DryRun:

@@ -17,7 +17,7 @@ func TestAPreviewOnTheCommandLine(t *testing.T) {
 	}
 	p.write("snowdrop.yaml", fleetFile+"preview: {max: 1}\n")
 	code, stdout, stderr := p.run("preview", "up", "#7")
-	if code != deploy.ExitDone || !strings.Contains(stdout, "$0.0089 an hour") || !strings.Contains(stdout, "preview-pr-7-web") {
+	if code != deploy.ExitDone || !strings.Contains(stdout, "0.0089 USD an hour") || !strings.Contains(stdout, "preview-pr-7-web") {
 		t.Fatalf("up: exit %d: %s\n%s", code, stdout, stderr)
 	}
 	code, stdout, stderr = p.run("preview", "up", "8")

@@ -97,7 +97,7 @@ func (f *forge) tell(ctx context.Context, command string, plan *deploy.Plan) (ev
 	if command == "deploy" {
 		all = append(all, publish.NewDeployments(publish.DeploymentsConfig{
 			GitHub: f.client, Ref: f.newest, Environment: "production", Run: run, Warn: warn,
-			Describe: func(server string) string { return story.Check(server).Title }, URL: func(string) string { return "" },
+			Describe: func(server string) string { return story.Check(server).Title }, URL: func(string, string) string { return "" },
 		}))
 	}
 	var telling sync.WaitGroup

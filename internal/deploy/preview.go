@@ -147,26 +147,31 @@ type previewer struct {
 
 var errNoPreviews = errors.New("the fleet file has no `preview:`, so pull requests have no droplets of their own: add `preview: {}` to it, or more (docs/fleet-file.md)")
 
-// previewing makes the Deployer of a pull request's servers.
-func (d *Deployer) previewing(req PreviewRequest) (*previewer, error) {
-	if d.Fleet.Preview == nil {
-		return nil, errNoPreviews
+// PreviewServers are the servers that a pull request has of the fleet's, sorted by
+// name: under these names they are told. The error says what is wrong with the request.
+func PreviewServers(f *fleet.Fleet, req PreviewRequest) ([]fleet.Server, error) {
+	servers, _, err := previewServers(f, req)
+	return servers, err
+}
+
+// previewServers are those servers, and the URLs of the checks that they do without.
+func previewServers(f *fleet.Fleet, req PreviewRequest) (servers []fleet.Server, beside []string, err error) {
+	if f.Preview == nil {
+		return nil, nil, errNoPreviews
 	}
 	if req.Pull <= 0 {
-		return nil, fmt.Errorf("%d is not the number of a pull request", req.Pull)
+		return nil, nil, fmt.Errorf("%d is not the number of a pull request", req.Pull)
 	}
-	f := d.Fleet
-	if req.Revision != "" {
-		var err error
-		if f, err = f.AtRevision(req.Revision); err != nil {
-			return nil, fmt.Errorf("take another revision: %w", err)
+	for name := range f.Servers {
+		if strings.HasPrefix(name, previewPrefix) {
+			return nil, nil, fmt.Errorf("server %s has a name that belongs to a preview: give it one that does not begin with %s", name, previewPrefix)
 		}
 	}
 	names := req.Servers
 	if allowed := f.Preview.Servers; len(allowed) > 0 {
 		for _, name := range names {
 			if !slices.Contains(allowed, name) {
-				return nil, fmt.Errorf("server %s gets no previews: the fleet file names under preview.servers %s", name, list(allowed))
+				return nil, nil, fmt.Errorf("server %s gets no previews: the fleet file names under preview.servers %s", name, list(allowed))
 			}
 		}
 		if len(names) == 0 {
@@ -175,28 +180,51 @@ func (d *Deployer) previewing(req PreviewRequest) (*previewer, error) {
 	}
 	chosen, err := f.Select(names, "")
 	if err != nil {
-		return nil, fmt.Errorf("choose servers: %w", err)
+		return nil, nil, fmt.Errorf("choose servers: %w", err)
+	}
+	for _, s := range chosen {
+		one, left := previewServer(s, *f.Preview, req.Pull)
+		servers, beside = append(servers, one), append(beside, left...)
+	}
+	return servers, beside, nil
+}
+
+// previewing makes the Deployer of a pull request's servers.
+func (d *Deployer) previewing(req PreviewRequest) (*previewer, error) {
+	f := d.Fleet
+	if req.Revision != "" {
+		var err error
+		if f, err = f.AtRevision(req.Revision); err != nil {
+			return nil, fmt.Errorf("take another revision: %w", err)
+		}
+	}
+	servers, beside, err := previewServers(f, req)
+	if err != nil {
+		return nil, err
 	}
 	own := *f
 	own.Servers = map[string]fleet.Server{}
-	p := &previewer{limits: *f.Preview, tags: previewTags(f.Space, req.Pull)}
-	for name := range f.Servers {
-		if strings.HasPrefix(name, previewPrefix) {
-			return nil, fmt.Errorf("server %s has a name that belongs to a preview: give it one that does not begin with %s", name, previewPrefix)
-		}
-	}
-	for _, s := range chosen {
-		one, beside := previewServer(s, p.limits, req.Pull)
-		p.servers = append(p.servers, one)
-		p.beside = append(p.beside, beside...)
-		own.Servers[one.Name] = one
+	for _, s := range servers {
+		own.Servers[s.Name] = s
 	}
 	config := d.Config
 	config.Fleet = &own
 	config.Space = previewSpace(d.Space, req.Pull)
 	config.Ancestry = nil
-	p.Deployer = New(config)
-	return p, nil
+	return &previewer{
+		Deployer: New(config), limits: *f.Preview, tags: previewTags(f.Space, req.Pull), servers: servers, beside: beside,
+	}, nil
+}
+
+// PreviewPull is the number of the pull request whose preview a server of a Result is;
+// 0 if it is none.
+func PreviewPull(server string) int {
+	digits, _, _ := strings.Cut(strings.TrimPrefix(server, previewPrefix), "-")
+	pull, err := strconv.Atoi(digits)
+	if err != nil || !strings.HasPrefix(server, previewPrefix) {
+		return 0
+	}
+	return pull
 }
 
 func previewSpace(whole Space, pull int) annex {

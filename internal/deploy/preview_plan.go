@@ -166,7 +166,7 @@ func tooMany(most, fresh int, there []ocean.Droplet) error {
 
 // price is what a droplet costs, in words.
 func price(s ocean.Size) string {
-	return fmt.Sprintf("$%.4f an hour ($%s a month)", s.PriceHourly, strings.TrimSuffix(fmt.Sprintf("%.2f", s.PriceMonthly), ".00"))
+	return fmt.Sprintf("%.4f USD an hour (%s USD a month)", s.PriceHourly, strings.TrimSuffix(fmt.Sprintf("%.2f", s.PriceMonthly), ".00"))
 }
 
 // createIn is a droplet to be made, and what one of its size costs.

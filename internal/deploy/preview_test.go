@@ -154,7 +154,7 @@ func TestThePriceOfAPreviewIsSaid(t *testing.T) {
 		}
 	}
 	for _, step := range []string{"plan", "create"} {
-		if !strings.Contains(said[step], "$0.0179 an hour ($12 a month)") {
+		if !strings.Contains(said[step], "0.0179 USD an hour (12 USD a month)") {
 			t.Errorf("%s says %q", step, said[step])
 		}
 	}

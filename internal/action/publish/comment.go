@@ -22,7 +22,8 @@ type CommentConfig struct {
 	Pull   int
 	Commit string
 	Sticky github.Sticky
-	// Body is the comment, asked for when the run has ended.
+	// Body is the comment, asked for when the run has ended; where it is empty, there is
+	// nothing to tell, and nothing is written.
 	Body func() string
 	Warn func(text string)
 }
@@ -66,6 +67,10 @@ func (c *Comment) Run(ctx context.Context) {
 const mostPulls = 3
 
 func (c *Comment) write(ctx context.Context) {
+	body := c.cfg.Body()
+	if body == "" {
+		return
+	}
 	pulls := []int{c.cfg.Pull}
 	if c.cfg.Pull == 0 {
 		found, err := c.cfg.GitHub.PullsOfCommit(ctx, c.cfg.Commit)
@@ -75,7 +80,7 @@ func (c *Comment) write(ctx context.Context) {
 		pulls = merged(found)
 	}
 	for _, number := range pulls {
-		comment, err := c.cfg.GitHub.SetComment(ctx, number, c.cfg.Sticky, c.cfg.Body())
+		comment, err := c.cfg.GitHub.SetComment(ctx, number, c.cfg.Sticky, body)
 		if !c.ok(wrapPull(err, number)) && comment.ID == 0 {
 			continue
 		}

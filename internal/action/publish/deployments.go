@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -22,13 +23,20 @@ type DeploymentsConfig struct {
 	Ref string
 	// Environment is the name that the servers stand below, as in production/web.
 	Environment string
-	RunURL      string
+	// Task is what the deployments are of, to find them by; empty: deploy.
+	Task string
+	// Transient says that the environments will cease to be. Place names a server's
+	// below Environment; nil: its own name.
+	Transient bool
+	Place     func(server string) string
+	RunURL    string
 	// Run tells this run's deployments from those of others.
 	Run string
 	// Describe is how a server stands, in one line.
 	Describe func(server string) string
-	// URL is where a server can be seen; empty where the fleet file does not say.
-	URL  func(server string) string
+	// URL is where a server can be seen, whose droplet is at an address (empty while
+	// it is not known); empty where nobody knows.
+	URL  func(server, address string) string
 	Warn func(text string)
 }
 
@@ -50,6 +58,7 @@ type deployment struct {
 	told   string
 	// ----
 	finished *event.ServerFinished
+	address  string
 }
 
 var _ Reporter = (*Deployments)(nil)
@@ -69,6 +78,10 @@ func (d *Deployments) Emit(e event.Event) {
 	case event.StepStarted:
 		if e.Server != "" && e.Step != "prune" && d.find(e.Server) == nil {
 			d.servers = append(d.servers, &deployment{server: e.Server})
+		}
+	case event.DropletFinished:
+		if one := d.find(e.Server); one != nil && one.address == "" {
+			one.address = e.Address
 		}
 	case event.ServerFinished:
 		if one := d.find(e.Server); one != nil {
@@ -105,7 +118,7 @@ func (d *Deployments) Run(ctx context.Context) {
 
 func (d *Deployments) write(ctx context.Context, one *deployment, end *Ending) {
 	d.mu.Lock()
-	finished := one.finished
+	finished, address := one.finished, one.address
 	d.mu.Unlock()
 	state := "in_progress"
 	switch {
@@ -117,12 +130,12 @@ func (d *Deployments) write(ctx context.Context, one *deployment, end *Ending) {
 	if d.isOff() || one.told == state || ctx.Err() != nil {
 		return
 	}
-	environment := d.cfg.Environment + "/" + one.server
+	environment := d.environment(one.server)
 	if one.id == 0 {
 		id, err := d.cfg.GitHub.CreateDeployment(ctx, github.Deployment{
-			Ref: d.cfg.Ref, Environment: environment, Task: "deploy", Description: "snowdrop deploys " + one.server,
-			Production: d.cfg.Environment == "production",
-			Payload:    map[string]string{"server": one.server, "run": d.cfg.Run},
+			Ref: d.cfg.Ref, Environment: environment, Task: cmp.Or(d.cfg.Task, "deploy"), Description: "snowdrop deploys " + one.server,
+			Transient: d.cfg.Transient, Production: d.cfg.Environment == "production",
+			Payload: map[string]string{"server": one.server, "run": d.cfg.Run},
 		})
 		if !d.ok(err) {
 			return
@@ -130,12 +143,19 @@ func (d *Deployments) write(ctx context.Context, one *deployment, end *Ending) {
 		one.id = id
 	}
 	err := d.cfg.GitHub.SetDeploymentStatus(ctx, one.id, github.DeploymentStatus{
-		State: state, Description: d.cfg.Describe(one.server), LogURL: d.cfg.RunURL, EnvironmentURL: d.cfg.URL(one.server),
+		State: state, Description: d.cfg.Describe(one.server), LogURL: d.cfg.RunURL, EnvironmentURL: d.cfg.URL(one.server, address),
 		Environment: environment, AutoInactive: true,
 	})
 	if d.ok(err) {
 		one.told = state
 	}
+}
+
+func (d *Deployments) environment(server string) string {
+	if d.cfg.Place != nil {
+		server = d.cfg.Place(server)
+	}
+	return d.cfg.Environment + "/" + server
 }
 
 // deploymentState is GitHub's word for how a server ended.

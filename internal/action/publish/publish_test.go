@@ -251,7 +251,7 @@ func deployments(h *hub, environment string) func(func(string)) publish.Reporter
 	return func(warn func(string)) publish.Reporter {
 		return publish.NewDeployments(publish.DeploymentsConfig{
 			GitHub: h, Ref: "head", Environment: environment, Run: "1.1", Warn: warn,
-			Describe: func(server string) string { return server }, URL: func(server string) string { return "https://" + server },
+			Describe: func(server string) string { return server }, URL: func(server, _ string) string { return "https://" + server },
 		})
 	}
 }

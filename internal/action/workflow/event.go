@@ -44,6 +44,8 @@ type Pull struct {
 	BaseSHA, HeadSHA string
 	// Fork says that its branch is in another repository.
 	Fork bool
+	// Labels are the names of those that it carries.
+	Labels []string
 }
 
 // payload is what is read of the event's JSON, which has far more.
@@ -58,6 +60,9 @@ type payload struct {
 		Number int    `json:"number"`
 		Head   branch `json:"head"`
 		Base   branch `json:"base"`
+		Labels []struct {
+			Name string `json:"name"`
+		} `json:"labels"`
 	} `json:"pull_request"`
 	MergeGroup *struct {
 		HeadSHA string `json:"head_sha"`
@@ -117,6 +122,9 @@ func ReadEvent(getenv func(string) string) (Event, error) {
 func (e *Event) pull(p payload) {
 	r := p.PullRequest
 	e.Pull = &Pull{Number: r.Number, BaseSHA: r.Base.SHA, HeadSHA: r.Head.SHA}
+	for _, label := range r.Labels {
+		e.Pull.Labels = append(e.Pull.Labels, label.Name)
+	}
 	base := p.Repository.FullName
 	if r.Base.Repo != nil {
 		base = r.Base.Repo.FullName

@@ -21,6 +21,8 @@ type Inputs struct {
 	Revision string
 	DryRun   bool
 	Force    bool
+	// Preview asks for a preview, whatever the pull request's labels.
+	Preview bool
 
 	Environment   string
 	GitHubToken   string
@@ -35,7 +37,7 @@ type Inputs struct {
 // InputNames are all inputs that are read, sorted.
 func InputNames() []string {
 	names := []string{
-		"command", "config", "servers", "cycle", "image", "revision", "dry-run", "force", "environment", "github-token",
+		"command", "config", "servers", "cycle", "image", "revision", "dry-run", "force", "preview", "environment", "github-token",
 		"comment-author", "comment", "checks", "deployments", "summary", "nix-config",
 	}
 	for input := range credentials() {
@@ -47,7 +49,7 @@ func InputNames() []string {
 
 // Verbs are what the action can do, as its input `command` names them.
 func Verbs() []string {
-	return []string{"plan", "deploy", "build", "rebuild", "rollback", "verify", "prune", "status"}
+	return []string{"plan", "deploy", "build", "rebuild", "rollback", "verify", "prune", "status", "preview", "preview-sweep"}
 }
 
 // credentials are the inputs that stand for a variable of the environment.
@@ -90,7 +92,7 @@ func ReadInputs(getenv func(string) string, dispatched map[string]string) (Input
 	in := Inputs{
 		Command: r.text("command", ""), Config: r.text("config", "snowdrop.yaml"), Servers: r.list("servers"),
 		Cycle: r.text("cycle", ""), Image: r.number("image"), Revision: r.text("revision", ""),
-		DryRun: r.boolean("dry-run", false), Force: r.boolean("force", false),
+		DryRun: r.boolean("dry-run", false), Force: r.boolean("force", false), Preview: r.boolean("preview", false),
 		Environment: r.text("environment", "production"), GitHubToken: r.given("github-token"),
 		CommentAuthor: r.given("comment-author"),
 		Comment:       r.boolean("comment", true), Checks: r.boolean("checks", true),
