@@ -114,6 +114,8 @@ type app struct {
 	config  string
 	verbose bool
 	json    bool
+	// document says that standard output is for one document alone.
+	document bool
 }
 
 // options are how reports and tables are written to standard output.

@@ -161,6 +161,7 @@ func TestDayOfAFleet(t *testing.T) {
 	p.want(0, "deploy") // nothing is wiped, so nothing is asked
 	hasAll(t, p.want(0, "status"), "web-1", "verified", "1111111")
 	p.want(0, "verify", "web")
+	hasAll(t, p.want(0, "status", "--verify"), "SINCE", "ago")
 	hasAll(t, p.want(1, "rollback", "web", "--yes"), "no way back")
 
 	p.commit("2", web("broken"))
@@ -197,7 +198,7 @@ func TestJSONIsOneObjectALine(t *testing.T) {
 			t.Errorf("no %s", kind)
 		}
 	}
-	for _, args := range [][]string{{"status", "--json"}, {"doctor", "--json"}} {
+	for _, args := range [][]string{{"status", "--json"}, {"status", "--verify", "--json"}, {"doctor", "--json"}} {
 		_, out, _ := p.run(args...)
 		if !json.Valid([]byte(out)) {
 			t.Errorf("%v: not JSON: %s", args, out)

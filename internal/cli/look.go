@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,28 +38,36 @@ func (a *app) verifyCommand() *cobra.Command {
 
 func (a *app) statusCommand() *cobra.Command {
 	var f runFlags
+	var verify bool
 	c := &cobra.Command{
 		Use:     "status [SERVER]...",
 		Short:   "Show what every server runs, since when, and what differs from its record",
 		GroupID: groupLook,
 		Long: `Shows every server: revision, image, droplets, when they were verified, and where
 what a droplet runs differs from what the record says. Asks DigitalOcean and the
-Space, not the droplets ('snowdrop verify' does).`,
+Space, and with --verify the droplets too, as 'snowdrop verify' does.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			a.document = a.json
 			return a.run(f, args, func(s *session) error {
-				status, err := s.deployer.Status(c.Context(), f.request(args))
-				if err != nil {
+				ask := s.deployer.Status
+				if verify {
+					ask = s.deployer.StatusVerified
+				}
+				status, err := ask(c.Context(), f.request(args))
+				if status == nil {
 					return err //nolint:wrapcheck // the use case says what it did
 				}
 				if a.json {
-					return a.printJSON(status)
+					return errors.Join(err, a.printJSON(status))
 				}
+				s.report.Close() // the table comes below what it tells
 				a.printStatus(status, time.Now())
-				return nil
+				return a.shown(err)
 			})
 		},
 	}
 	f.addSelect(a, c)
+	c.Flags().BoolVar(&verify, "verify", false, "verify the droplets first, over SSH, and write what was seen into the records")
 	a.addJSON(c, "print the status as JSON")
 	return c
 }
@@ -96,7 +105,7 @@ func (a *app) printStatus(status []deploy.ServerStatus, now time.Time) {
 	for _, s := range status {
 		rows = append(rows, statusRows(s, now)...)
 	}
-	report.Table(a.io.Out, []string{"SERVER", "STATE", "REVISION", "IMAGE", "DROPLET", "ADDRESS", "VERIFIED", "VOLUMES", "NEXT"}, rows, o)
+	report.Table(a.io.Out, []string{"SERVER", "STATE", "SINCE", "REVISION", "IMAGE", "DROPLET", "ADDRESS", "VERIFIED", "VOLUMES", "NEXT"}, rows, o)
 	for _, s := range status {
 		if s.Fault != "" {
 			_, _ = fmt.Fprintf(a.io.Out, "\n%s: %s\n", s.Name, s.Fault)
@@ -126,8 +135,9 @@ func unfinished(rec *release.Record) string {
 }
 
 func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
-	state, revision, image := "not released", "", ""
+	state, since, revision, image := "not released", "", "", ""
 	if r := s.Record; r != nil {
+		since = sinceWords(r)
 		state, revision, image = string(r.Outcome), report.Short(r.Revision), report.ShortImage(r.CustomImage.Name)
 	}
 	next := ""
@@ -135,17 +145,26 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 		next = s.Next.Format("Mon 2 Jan 15:04 MST")
 	}
 	if len(s.Droplets) == 0 {
-		return [][]string{{s.Name, state, revision, image, "", "", "", "", next}}
+		return [][]string{{s.Name, state, since, revision, image, "", "", "", "", next}}
 	}
 	var rows [][]string
 	for i, d := range s.Droplets {
-		row := []string{"", "", "", "", d.Name, d.IPv4, verifiedWords(d, s.Record != nil, now), volumeWords(d), ""}
+		row := []string{"", "", "", "", "", d.Name, d.IPv4, verifiedWords(d, s.Record != nil, now), volumeWords(d), ""}
 		if i == 0 {
-			row[0], row[1], row[2], row[3], row[8] = s.Name, state, revision, image, next
+			row[0], row[1], row[2], row[3], row[4], row[9] = s.Name, state, since, revision, image, next
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// sinceWords is when the record's release ended, or began if it did not end.
+func sinceWords(r *release.Record) string {
+	at := r.FinishedAt
+	if at.IsZero() {
+		at = r.StartedAt
+	}
+	return at.UTC().Format("2006-01-02 15:04")
 }
 
 func verifiedWords(d deploy.DropletStatus, released bool, now time.Time) string {

@@ -34,6 +34,12 @@ type reader interface {
 	Close()
 }
 
+// silent is the report of a command that prints one document.
+type silent struct{}
+
+func (silent) Emit(event.Event) {}
+func (silent) Close()           {}
+
 // open loads the fleet file, sees that the servers asked for are in it, and makes
 // the clients and the report.
 func (a *app) open(req deploy.Request) (*session, error) {
@@ -57,6 +63,8 @@ func (a *app) open(req deploy.Request) (*session, error) {
 func (a *app) newReport() reader {
 	o, live := a.options()
 	switch {
+	case a.document:
+		return silent{}
 	case a.json:
 		return report.NewJSON(a.io.Out, time.Now)
 	case live:

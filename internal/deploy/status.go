@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,6 +53,56 @@ func (d *Deployer) Status(ctx context.Context, req Request) ([]ServerStatus, err
 	return status, nil
 }
 
+// StatusVerified is Status after all droplets of servers that were released were
+// verified, as by Verify. The error is that of Verify: the status is there with it, and
+// names each droplet that could not be verified.
+func (d *Deployer) StatusVerified(ctx context.Context, req Request) ([]ServerStatus, error) {
+	status, err := d.Status(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	var released []string
+	for _, s := range status {
+		if s.Record != nil && s.Fault == "" {
+			released = append(released, s.Name)
+		}
+	}
+	if len(released) == 0 {
+		return status, nil
+	}
+	plan, err := d.PlanVerify(ctx, Request{Servers: released})
+	if err != nil {
+		return status, err
+	}
+	result, failed := d.Verify(ctx, plan)
+	if ctx.Err() != nil {
+		return status, failed
+	}
+	if status, err = d.Status(ctx, req); err != nil {
+		return nil, errors.Join(failed, err)
+	}
+	for _, s := range status {
+		for i := range s.Droplets {
+			if err := result.failure(s.Name, s.Droplets[i].ID); err != nil && s.Droplets[i].Drift == "" {
+				s.Droplets[i].Drift = "could not be verified: " + firstLine(err)
+			}
+		}
+	}
+	return status, failed
+}
+
+// failure is why a droplet's part of a run failed; nil if it did not.
+func (r *Result) failure(server string, droplet int) error {
+	for _, s := range r.Servers {
+		for _, d := range s.Droplets {
+			if s.Server == server && d.Droplet.ID == droplet {
+				return d.Err
+			}
+		}
+	}
+	return nil
+}
+
 func (d *Deployer) status(now world, s fleet.Server) ServerStatus {
 	out := ServerStatus{Server: s, Name: s.Name, Record: now.records[s.Name]}
 	if s.Cycle != "" {
@@ -93,10 +144,23 @@ func drift(rec *release.Record, d ocean.Droplet) string {
 		return fmt.Sprintf("runs %s, the record says image %d", imageWords(d.ImageName, d.ImageID), known.ImageID)
 	case d.ImageID != rec.CustomImage.ID:
 		return fmt.Sprintf("runs %s, the release is %s", imageWords(d.ImageName, d.ImageID), imageWords(rec.CustomImage.Name, rec.CustomImage.ID))
+	case switched(known.Evidence) != "":
+		return switched(known.Evidence)
 	case known.Evidence != nil && !known.Evidence.OK():
 		return "the last verification failed: " + checkNames(known.Evidence.Failures())
 	case known.VerifiedAt.IsZero():
 		return "not verified"
+	}
+	return ""
+}
+
+// switched says of a droplet that was seen with another system than its image has,
+// what it ran; empty if it was not.
+func switched(e *release.Evidence) string {
+	for _, c := range e.Failures() {
+		if c.Name == "system" && c.Got != "" {
+			return fmt.Sprintf("ran %s when it was last looked at, and not what its image has: switched by hand?", c.Got)
+		}
 	}
 	return ""
 }

@@ -331,3 +331,41 @@ func TestRebuildTakesTheImageOfARevision(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusThatVerifiesSaysWhatTheDropletsAnswer(t *testing.T) {
+	t.Parallel()
+	with := oneWeb("stop")
+	with.servers = strings.ReplaceAll(with.servers, "timeout: 10m", "timeout: 1m") + dbServer
+	with.droplets = append(with.droplets, lab.DropletSpec{Name: "db-1"})
+	with.images["db"] = lab.ImageSpec{SizeMiB: 2, Units: map[string]string{"postgresql.service": "active"}}
+	s := open(t, with)
+	d := s.deployer()
+	_, err := d.Deploy(t.Context(), s.plan(deploy.Request{Servers: []string{"web"}}))
+	check(t, err)
+	before := s.record("web").Droplets[0].VerifiedAt
+
+	all, err := d.StatusVerified(t.Context(), deploy.Request{})
+	check(t, s.failed(err))
+	if db, web := all[0], all[1]; db.Record != nil || web.Droplets[0].Drift != "" || !web.Droplets[0].VerifiedAt.After(before) {
+		t.Errorf("status: %+v", all)
+	}
+
+	const other = "/nix/store/0c1yv5m3i2zq6k1l8r4w7x9n5b3d6f8g-nixos-system-other"
+	s.sh("web-1", "mkdir -p "+other+" && rm /run/current-system && ln -s "+other+" /run/current-system")
+	check(t, s.Fault(lab.Fault{Kind: "ssh-refuse", Target: "web-2", Count: -1}))
+	all, err = d.StatusVerified(t.Context(), deploy.Request{Servers: []string{"web"}})
+	if s.failed(err) == nil {
+		t.Error("nothing failed")
+	}
+	web := all[0].Droplets
+	if !strings.Contains(web[0].Drift, "nixos-system-other") || !strings.Contains(web[0].Drift, "switched by hand") {
+		t.Errorf("web-1: %q", web[0].Drift)
+	}
+	if !strings.HasPrefix(web[1].Drift, "could not be verified: ") {
+		t.Errorf("web-2: %q", web[1].Drift)
+	}
+	planned, _ := s.previewed(deploy.Request{Servers: []string{"web"}})
+	if drift := planned["web"].Drift; len(drift) != 1 || !strings.Contains(drift[0], "switched by hand") || planned["web"].Action != event.OnlyVerify {
+		t.Errorf("planned: %+v", planned["web"])
+	}
+}
