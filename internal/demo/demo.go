@@ -191,10 +191,13 @@ func (s *stage) propose(ctx context.Context, a act, plan *deploy.Plan, outside *
 	if err := s.forge.propose(a, commit); err != nil {
 		return err
 	}
-	preview := *plan
 	var told func()
-	options.Sink, told = s.forge.tell(ctx, "plan", &preview)
-	_, err := outside.Deployer(s.fleet, options).Preview(ctx, &preview)
+	options.Sink, told = s.forge.tell(ctx, "plan", plan)
+	deployer := outside.Deployer(s.fleet, options)
+	preview, err := deployer.Plan(ctx, deploy.Request{Preview: true})
+	if err == nil {
+		_, err = deployer.Preview(ctx, preview)
+	}
 	told()
 	if err != nil {
 		return fmt.Errorf("preview: %w", err)
