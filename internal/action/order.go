@@ -69,8 +69,11 @@ func newOrder(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (order, erro
 	}
 	o := order{command: command, why: why, image: in.Image, request: deploy.Request{
 		Servers: in.Servers, Cycle: in.Cycle, DryRun: in.DryRun, Force: in.Force, Revision: in.Revision,
-		Preview: command == "plan",
+		Preview: command == "plan", NoBuild: in.NoBuild,
 	}}
+	if e.Pull != nil && command == "plan" {
+		o.request.Base = e.Pull.BaseSHA
+	}
 	if e.Name == "schedule" && command != "preview-sweep" && in.Cycle == "" && len(in.Servers) == 0 {
 		if o.request.Servers, err = due(f, e.Schedule); err != nil {
 			return order{}, err

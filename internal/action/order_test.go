@@ -36,7 +36,7 @@ cycles:
 
 func TestTheCommandFollowsTheEvent(t *testing.T) {
 	t.Parallel()
-	own, fork := &workflow.Pull{Number: 7}, &workflow.Pull{Number: 7, Fork: true}
+	own, fork := &workflow.Pull{Number: 7, BaseSHA: "base"}, &workflow.Pull{Number: 7, BaseSHA: "base", Fork: true}
 	push := workflow.Event{Name: "push", Ref: "refs/heads/main", DefaultBranch: "main"}
 	for name, tt := range map[string]struct {
 		event workflow.Event
@@ -44,8 +44,8 @@ func TestTheCommandFollowsTheEvent(t *testing.T) {
 		want  order
 		fails string
 	}{
-		"a pull request is planned":                    {event: workflow.Event{Name: "pull_request", Pull: own}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
-		"one from a fork too":                          {event: workflow.Event{Name: "pull_request", Pull: fork}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
+		"a pull request is planned":                    {event: workflow.Event{Name: "pull_request", Pull: own}, want: order{command: "plan", request: deploy.Request{Preview: true, Base: "base"}}},
+		"one from a fork too":                          {event: workflow.Event{Name: "pull_request", Pull: fork}, want: order{command: "plan", request: deploy.Request{Preview: true, Base: "base"}}},
 		"one from a fork is never deployed":            {event: workflow.Event{Name: "pull_request", Pull: fork}, in: workflow.Inputs{Command: "deploy"}, fails: "planned only"},
 		"a branch of our own may be":                   {event: workflow.Event{Name: "pull_request", Pull: own}, in: workflow.Inputs{Command: "deploy"}, want: order{command: "deploy"}},
 		"a merge group is planned":                     {event: workflow.Event{Name: "merge_group"}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
@@ -66,6 +66,7 @@ func TestTheCommandFollowsTheEvent(t *testing.T) {
 		"an image that nothing is done with":           {event: push, in: workflow.Inputs{Image: 12}, fails: "`image` is for the command rebuild"},
 		"an image and a revision":                      {event: push, in: workflow.Inputs{Command: "rebuild", Servers: []string{"web"}, Image: 12, Revision: "abc"}, fails: "exclude each other"},
 		"a revision that nothing is done with":         {event: push, in: workflow.Inputs{Command: "prune", Revision: "abc"}, fails: "`revision` is for"},
+		"a plan may be kept from building":             {event: workflow.Event{Name: "merge_group"}, in: workflow.Inputs{NoBuild: true}, want: order{command: "plan", request: deploy.Request{Preview: true, NoBuild: true}}},
 		"switches and the revision reach the use case": {event: push, in: workflow.Inputs{DryRun: true, Force: true, Revision: "abc"}, want: order{command: "deploy", request: deploy.Request{DryRun: true, Force: true, Revision: "abc"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

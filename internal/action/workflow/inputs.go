@@ -21,6 +21,8 @@ type Inputs struct {
 	Revision string
 	DryRun   bool
 	Force    bool
+	// NoBuild keeps a plan from building what it compares.
+	NoBuild bool
 	// Preview asks for a preview, whatever the pull request's labels.
 	Preview bool
 
@@ -37,7 +39,7 @@ type Inputs struct {
 // InputNames are all inputs that are read, sorted.
 func InputNames() []string {
 	names := []string{
-		"command", "config", "servers", "cycle", "image", "revision", "dry-run", "force", "preview", "environment", "github-token",
+		"command", "config", "servers", "cycle", "image", "revision", "dry-run", "no-build", "force", "preview", "environment", "github-token",
 		"comment-author", "comment", "checks", "deployments", "summary", "nix-config",
 	}
 	for input := range credentials() {
@@ -92,7 +94,7 @@ func ReadInputs(getenv func(string) string, dispatched map[string]string) (Input
 	in := Inputs{
 		Command: r.text("command", ""), Config: r.text("config", "snowdrop.yaml"), Servers: r.list("servers"),
 		Cycle: r.text("cycle", ""), Image: r.number("image"), Revision: r.text("revision", ""),
-		DryRun: r.boolean("dry-run", false), Force: r.boolean("force", false), Preview: r.boolean("preview", false),
+		DryRun: r.boolean("dry-run", false), NoBuild: r.boolean("no-build", false), Force: r.boolean("force", false), Preview: r.boolean("preview", false),
 		Environment: r.text("environment", "production"), GitHubToken: r.given("github-token"),
 		CommentAuthor: r.given("comment-author"),
 		Comment:       r.boolean("comment", true), Checks: r.boolean("checks", true),
