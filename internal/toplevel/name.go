@@ -47,6 +47,9 @@ func withoutHashes(paths *regexp.Regexp, text string) string {
 
 // withoutVersions takes the versions out of short store paths.
 func withoutVersions(text string) string {
+	if !strings.Contains(text, "/…") {
+		return text
+	}
 	return shortPath.ReplaceAllStringFunc(text, func(p string) string {
 		m := shortPath.FindStringSubmatch(p)
 		pkg, _ := split(m[2])

@@ -2,12 +2,16 @@ package toplevel
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // mask stands for a value that looks like a secret. It is the same for all, so a
 // change of such a value does not show.
 const mask = "***"
+
+// maxQuotes is how many quotes within quotes are looked into.
+const maxQuotes = 8
 
 var (
 	// secretName is a name whose value is not shown. A key is one only at the end of a
@@ -18,9 +22,6 @@ var (
 	// place is a value that is one: a path below the folders of a system, a specifier
 	// of systemd, a variable.
 	place = regexp.MustCompile(`^["']?(?:/(?:nix|run|etc|var|root|home|srv|usr|tmp|proc|sys|dev)(?:/|$)|%[a-zA-Z]|\$)`)
-	// assigned is a name with its value behind it, in one word: NAME=value, --name=value,
-	// name:value, "name":"value".
-	assigned = regexp.MustCompile(`^([\s\S]*?)([A-Za-z0-9_.-]+)(["'\\]*\s*[=:]\s*)`)
 	// userinfo is the password in a URL.
 	userinfo = regexp.MustCompile(`(://[^:/@\s"']*:)[^@\s"']+@`)
 )
@@ -29,18 +30,35 @@ var (
 // in arguments, in credentials that are set in the line itself. Where a secret ends is
 // a matter of doubt, so all up to the end of the word goes.
 func masked(line string) string {
+	if !mayHold(line) {
+		return line // Nearly all of them.
+	}
 	key, value, ok := strings.Cut(line, "=")
 	if !ok || strings.ContainsAny(key, " \t\"'") || strings.HasPrefix(key, "-") || key == strings.ToUpper(key) {
-		return maskedWords(line) // No setting of a unit: those are all in one word, and not in capitals.
+		return maskedWords(line, 0) // No setting of a unit: those are all in one word, and not in capitals.
 	}
 	if strings.HasPrefix(key, "SetCredential") {
 		name, _, _ := strings.Cut(value, ":")
 		return key + "=" + name + ":" + mask
 	}
-	return key + "=" + maskedWords(value)
+	return key + "=" + maskedWords(value, 0)
 }
 
-func maskedWords(line string) string {
+// mayHold says whether a line has a word of secretName or a URL, in a tenth of the
+// time that the expression takes.
+func mayHold(line string) bool {
+	lower := strings.ToLower(line)
+	return slices.ContainsFunc([]string{"pass", "secret", "token", "credential", "authorization", "key", "://"}, func(hint string) bool {
+		return strings.Contains(lower, hint)
+	})
+}
+
+// maskedWords masks what looks like a secret in words. depth is how many quotes are
+// around them.
+func maskedWords(line string, depth int) string {
+	if depth > maxQuotes {
+		return mask
+	}
 	line = userinfo.ReplaceAllString(line, "${1}"+mask+"@")
 	var b strings.Builder
 	hide := false // The next word is the value of the one before.
@@ -51,7 +69,7 @@ func maskedWords(line string) string {
 			w, hide = quoted(w, ""), false
 		default:
 			hide = isFlag(w)
-			w = maskedWord(w)
+			w = maskedWord(w, depth)
 		}
 		b.WriteString(w)
 	}
@@ -59,24 +77,31 @@ func maskedWords(line string) string {
 }
 
 // maskedWord masks the value of the first name in a word that is a secret's, and all
-// that follows in it. A word in quotes may be a whole line of shell.
-func maskedWord(word string) string {
-	done := ""
-	for rest := word; ; {
-		m := assigned.FindStringSubmatchIndex(rest)
-		if m == nil {
-			break
+// that follows in it: NAME=value, --name=value, name:value, "name":"value". A word in
+// quotes may be a whole line of shell.
+func maskedWord(word string, depth int) string {
+	for i := range len(word) {
+		if word[i] != '=' && word[i] != ':' {
+			continue
 		}
-		name, value := rest[m[4]:m[5]], rest[m[1]:]
-		if isSecret(name) && value != "" && !place.MatchString(value) {
-			return quoted(word, done+rest[:m[1]])
+		value := strings.TrimLeft(word[i+1:], " \t")
+		if value != "" && isSecret(nameBefore(word[:i])) && !place.MatchString(value) {
+			return quoted(word, word[:len(word)-len(value)])
 		}
-		done, rest = done+rest[:m[1]], value
 	}
 	if inner := strings.Trim(word, `"'`); strings.ContainsAny(inner, " \t") && len(inner) < len(word) {
-		return strings.Replace(word, inner, maskedWords(inner), 1)
+		return strings.Replace(word, inner, maskedWords(inner, depth+1), 1)
 	}
 	return word
+}
+
+// nameBefore is the name at the end of a text, without the quotes behind it.
+func nameBefore(text string) string {
+	text = strings.TrimRight(text, "\"'\\ \t")
+	start := strings.LastIndexFunc(text, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_.-", r))
+	})
+	return text[start+1:]
 }
 
 // quoted is a word of which only the beginning stays, with its closing quote.

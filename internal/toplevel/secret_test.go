@@ -83,3 +83,28 @@ func TestASecretIsInNoPartOfASnapshot(t *testing.T) {
 		t.Errorf("the snapshot tells a secret:\n%s", text)
 	}
 }
+
+func TestALineOfNothingButQuotesIsReadInTime(t *testing.T) {
+	t.Parallel()
+	line := "ExecStart=" + strings.Repeat(`"a `, maxFile/3) + "TOKEN=hush"
+	if got := masked(line); strings.Contains(got, "hush") {
+		t.Errorf("it tells the secret, in %d bytes", len(got))
+	}
+}
+
+func FuzzMasked(f *testing.F) {
+	for _, s := range []string{"", "a b", "=", ":", "x=y", "-x", "{a:b}", "://u:p@", "ü"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		masked(s)
+		if strings.ContainsAny(s, "\"'\\\n") {
+			return // The value would end there.
+		}
+		for _, line := range []string{`Environment="API_TOKEN=hush` + s + `hush"`, `ExecStart=app --password "hush` + s + `hush"`, "SetCredential=x:" + s + "hush"} {
+			if got := masked(line); strings.Contains(got, "hush") {
+				t.Errorf("masked(%s) is %s", line, got)
+			}
+		}
+	})
+}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -111,8 +110,14 @@ func reason(err error) string {
 	return "cannot be read (" + err.Error() + ")"
 }
 
-// spaced is a setting with spaces around its "=", which mean nothing.
-var spaced = regexp.MustCompile(`^([A-Za-z0-9-]+)\s*=\s*`)
+// unspaced is a setting without spaces around its "=", where they mean nothing.
+func unspaced(line string) string {
+	key, value, ok := strings.Cut(line, "=")
+	if !ok {
+		return line
+	}
+	return strings.TrimRight(key, " \t") + "=" + strings.TrimLeft(value, " \t")
+}
 
 // unitLines are a unit's lines without comments and empty ones. A line that ends with
 // a backslash goes on in the next one, as in systemd.syntax(7).
@@ -130,7 +135,7 @@ func unitLines(text string) []string {
 			last := &lines[len(lines)-1]
 			*last = strings.TrimRight(*last+" "+trimmed, " ")
 		} else {
-			lines = append(lines, spaced.ReplaceAllString(trimmed, "$1="))
+			lines = append(lines, unspaced(trimmed))
 		}
 		open = more
 	}
