@@ -78,12 +78,14 @@ func TestAPreviewLivesFromTheFirstCommitUntilItsPullRequestIsClosed(t *testing.T
 	s := open(t, previewed(""))
 	s.mustRun()
 	real := s.State().Droplet("web-1").Machine.BootID
+	s.forget()
 
 	result := s.mustUp(7)
 	want := map[string]event.Outcome{previewName: event.Verified}
 	if diff := cmp.Diff(want, outcomes(result)); diff != "" {
 		t.Error(diff)
 	}
+	s.onlyTheAnnexIsWritten()
 	droplet := s.State().Droplet(previewName)
 	if droplet == nil {
 		t.Fatalf("there is no droplet %s: %v", previewName, s.names())
@@ -137,6 +139,38 @@ func TestAPreviewLivesFromTheFirstCommitUntilItsPullRequestIsClosed(t *testing.T
 	for _, r := range s.Requests() {
 		if r.Method == "DELETE" {
 			t.Errorf("deleted again: %s", r.Path)
+		}
+	}
+}
+
+// onlyTheAnnexIsWritten looks at all that was asked of the Space.
+func (s *scene) onlyTheAnnexIsWritten() {
+	s.t.Helper()
+	written := 0
+	for _, r := range s.Requests() {
+		if r.Service == "api" || r.Method == "GET" || r.Method == "HEAD" {
+			continue
+		}
+		written++
+		if !strings.HasPrefix(r.Path, "/acme/previews/pr-7/") {
+			s.t.Errorf("%s %s is not the preview's own", r.Method, r.Path)
+		}
+	}
+	if written == 0 {
+		s.t.Errorf("nothing was seen to be written: %+v", s.Requests())
+	}
+}
+
+func TestAPreviewPassesAPublicSpaceAndLeavesNothingPublic(t *testing.T) {
+	t.Parallel()
+	with := previewed("")
+	with.space = ", delivery: public-read"
+	s := open(t, with)
+	s.mustUp(7)
+	s.onlyTheAnnexIsWritten()
+	for _, key := range s.below("") {
+		if strings.Contains(key, "/images/") {
+			t.Errorf("left: %s", key)
 		}
 	}
 }
