@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"golang.org/x/sync/errgroup"
@@ -100,18 +99,27 @@ func (d *Deployer) composed(ctx context.Context, server, hash, system string) (c
 	if out.paths, err = closure.Read(bytes.NewReader(data)); err != nil {
 		return out, wrap(err, "read %s", closureKey(server, hash))
 	}
-	data, err = d.Space.Get(ctx, systemKey(server, hash))
-	if err != nil {
-		out.unknown = err.Error()
-		return out, nil
-	}
-	snapshot, err := toplevel.Read(bytes.NewReader(data))
-	if err != nil {
-		out.unknown = fmt.Sprintf("read %s: %v", systemKey(server, hash), err)
-		return out, nil
-	}
-	out.system = &snapshot
+	out.know(d.kept(ctx, systemKey(server, hash)))
 	return out, nil
+}
+
+// know takes in the system, or why it is not known.
+func (c *composition) know(system toplevel.Snapshot, err error) {
+	if err != nil {
+		c.unknown = err.Error()
+		return
+	}
+	c.system = &system
+}
+
+// kept reads the snapshot of a system.
+func (d *Deployer) kept(ctx context.Context, key string) (toplevel.Snapshot, error) {
+	data, err := d.Space.Get(ctx, key)
+	if err != nil {
+		return toplevel.Snapshot{}, wrap(err, "read a snapshot")
+	}
+	system, err := toplevel.Read(bytes.NewReader(data))
+	return system, wrap(err, "read %s", key)
 }
 
 // composedHere asks the Nix store of this machine.
@@ -130,11 +138,6 @@ func (d *Deployer) composedHere(ctx context.Context, system string) (composition
 	if out.paths, err = d.Nix.Closure(ctx, system); err != nil {
 		return out, wrap(err, "list what %s needs", system)
 	}
-	snapshot, err := toplevel.Take("", system)
-	if err != nil {
-		out.unknown = err.Error()
-		return out, nil
-	}
-	out.system = &snapshot
+	out.know(toplevel.Take("", system))
 	return out, nil
 }

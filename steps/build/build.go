@@ -103,11 +103,14 @@ func (s Step) Run(ctx context.Context, tell event.Teller, in In) (Out, error) {
 	return out, nil
 }
 
-// DryRun evaluates only.
+// DryRun evaluates only, unless that was done before.
 func (s Step) DryRun(ctx context.Context, in In) (Out, string, error) {
-	out, outputs, err := s.evaluate(ctx, in)
-	if err != nil {
-		return Out{}, "", err
+	out, outputs, ok := in.known()
+	if !ok {
+		var err error
+		if out, outputs, err = s.evaluate(ctx, in); err != nil {
+			return Out{}, "", err
+		}
 	}
 	missing, err := s.missing(ctx, outputs)
 	switch {
