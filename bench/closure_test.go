@@ -13,53 +13,73 @@ import (
 	"github.com/versatus/snowdrop/internal/closure"
 )
 
-// storedPath is one path of a made-up closure. needs are the indexes of others.
+// storedPath is one path of a made-up closure. needs are others of it, without itself.
 type storedPath struct {
 	base    string // what follows the store's directory
 	size    int64
-	needs   []int
+	needs   []string
 	narHash string
 }
 
-// madeClosure makes a closure of n paths with the shapes of a NixOS system: packages
-// with their outputs, several versions of one, names with a language before them, units
-// and configuration without a version. Two calls with the same arguments make the
-// same; release 2 differs from release 1 in a share of the paths, a third of them in
-// the version, and a few come and go. The first path needs all others.
+// madeClosure makes a closure of about n paths with the shapes of a NixOS system:
+// packages with their outputs, several versions of one, names with a language before
+// them, units and configuration without a version. Two calls with the same arguments
+// make the same; release 2 differs from release 1 in a share of the paths, a third of
+// them in the version, and a few come and go. As in Nix, what needs a path that
+// changed has changed too: only the first path, the system, needs those that changed
+// alone.
 func madeClosure(n, release int, share float64) []storedPath {
-	all := make([]storedPath, 0, n)
+	bases := make([]string, n)
 	for i := range n {
-		if i > 0 && i%211 == release { // gone in one, come in the other
+		if i == 0 || i%211 != release { // gone in one, come in the other
+			bases[i] = madeBase(i, release, changes(i, share))
+		}
+	}
+	all := make([]storedPath, 0, n)
+	for i, base := range bases {
+		if base == "" {
 			continue
 		}
 		r := rand.New(rand.NewPCG(uint64(i), 7))
-		version := fmt.Sprintf("%d.%d.%d", r.IntN(20), r.IntN(30), r.IntN(9))
-		build := 1
-		if changed := r.Float64() < share || i == 0; changed && release == 2 {
-			build = 2
-			if r.IntN(3) == 0 {
-				version += ".1"
+		p := storedPath{base: base, size: int64(r.ExpFloat64()*400_000) + 500, narHash: hexHash(base)}
+		need := func(other int) {
+			if other < n && bases[other] != "" && (changes(i, share) || !changes(other, share)) && !slices.Contains(p.needs, bases[other]) {
+				p.needs = append(p.needs, bases[other])
 			}
 		}
-		name := madeName(i, version)
-		all = append(all, storedPath{
-			base:    nixHash(name, i, build) + "-" + name,
-			size:    int64(r.ExpFloat64()*400_000) + 500,
-			narHash: hexHash(name, build),
-		})
-	}
-	for i := range all {
-		r := rand.New(rand.NewPCG(uint64(i), 8))
-		for child := 4*i + 1; child <= 4*i+4 && child < len(all); child++ {
-			all[i].needs = append(all[i].needs, child)
+		for child := 4*i + 1; child <= 4*i+4; child++ {
+			need(child)
 		}
 		for range r.IntN(10) {
-			if other := i + 1 + r.IntN(len(all)); other < len(all) {
-				all[i].needs = append(all[i].needs, other)
-			}
+			need(i + 1 + r.IntN(n))
+		}
+		all = append(all, p)
+	}
+	for i := 1; i < n; i++ {
+		if above := (i - 1) / 4; bases[i] != "" && (bases[above] == "" || changes(i, share) && !changes(above, share)) {
+			all[0].needs = append(all[0].needs, bases[i])
 		}
 	}
 	return all
+}
+
+// changes says whether path i is another one in release 2.
+func changes(i int, share float64) bool {
+	return i == 0 || i%211 == 1 || i%211 == 2 || rand.New(rand.NewPCG(uint64(i), 6)).Float64() < share
+}
+
+// madeBase is what path i is called, with its hash.
+func madeBase(i, release int, changed bool) string {
+	r := rand.New(rand.NewPCG(uint64(i), 5))
+	version := fmt.Sprintf("%d.%d.%d", r.IntN(20), r.IntN(30), r.IntN(9))
+	if !changed {
+		release = 1
+	}
+	if release == 2 && i%3 == 0 {
+		version += ".1"
+	}
+	name := madeName(i, version)
+	return nixHash(name, i, release) + "-" + name
 }
 
 // madeName is what path i is called.
@@ -100,8 +120,8 @@ func nixHash(name string, i, build int) string {
 	return string(b[:])
 }
 
-func hexHash(name string, build int) string {
-	r := rand.New(rand.NewPCG(uint64(build), uint64(len(name))))
+func hexHash(base string) string {
+	r := rand.New(rand.NewPCG(uint64(base[0]), uint64(base[1])))
 	var b [32]byte
 	for k := range b {
 		b[k] = byte(r.IntN(256))
@@ -129,7 +149,7 @@ func pathInfo(tb testing.TB, paths []storedPath) []byte {
 			RegistrationTime: 1_750_000_000, Signatures: []string{"cache.nixos.org-1:" + p.narHash + p.narHash[:22] + "=="},
 		}
 		for _, other := range p.needs {
-			all[i].References = append(all[i].References, "/nix/store/"+paths[other].base)
+			all[i].References = append(all[i].References, "/nix/store/"+other)
 		}
 	}
 	slices.SortFunc(all, func(a, b info) int { return strings.Compare(a.Path, b.Path) })
