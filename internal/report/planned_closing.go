@@ -89,7 +89,7 @@ func plannedBlock(p event.ServerPlanned, l look, verbose bool) []string {
 		unknown = slices.Concat(unknown, p.System.Unknown)
 	}
 	for _, text := range unknown {
-		b.add("not known", text)
+		b.add("note", text)
 	}
 	if len(b.lines) == 0 {
 		return nil

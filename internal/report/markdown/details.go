@@ -21,7 +21,11 @@ func (v *view) details(l *line) string {
 		}
 		parts = []string{revision, v.failure(l), v.plan(l), v.droplets(l)}
 	}
-	body := join(append(parts, identity(l), v.steps(append([]*line{l}, l.droplets...))))
+	parts = append(parts, identity(l))
+	if !v.run.isPlan() || v.whole || l.end().Err != nil { // what would be done stands there already
+		parts = append(parts, v.steps(append([]*line{l}, l.droplets...)))
+	}
+	body := join(parts)
 	if body == "" {
 		return ""
 	}

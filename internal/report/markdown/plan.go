@@ -23,7 +23,7 @@ func (v *view) plan(l *line) string {
 		parts = append(parts, v.units(s.Units), system(s))
 		unknown = slices.Concat(unknown, s.Unknown)
 	}
-	parts = append(parts, v.stored(p), sentences("Drift", p.Drift), sentences("Not known", unknown))
+	parts = append(parts, v.stored(p), sentences("Drift", p.Drift), sentences("Note", unknown))
 	return join(parts)
 }
 

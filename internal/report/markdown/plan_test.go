@@ -79,7 +79,7 @@ func TestAPlanSaysWhereItKnowsNothing(t *testing.T) {
 		{0, event.ServerFinished{Subject: on("web"), Outcome: event.WouldDo, Image: webNew}},
 		{0, event.RunFinished{Verb: "plan"}},
 	}).Comment(frame("snowdrop plan"))
-	for _, part := range []string{"| 🔁 rebuild | not known | `1b2c3d4f` |", "**Not known**: the record has no snapshot of its system\n", "1 droplet: `web-1`"} {
+	for _, part := range []string{"| 🔁 rebuild | not known | `1b2c3d4f` |", "**Note**: the record has no snapshot of its system\n", "1 droplet: `web-1`"} {
 		if !strings.Contains(comment, part) {
 			t.Errorf("it lacks %q:\n%s", part, comment)
 		}
