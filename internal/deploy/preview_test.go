@@ -90,7 +90,7 @@ func TestAPreviewLivesFromTheFirstCommitUntilItsPullRequestIsClosed(t *testing.T
 	if droplet == nil {
 		t.Fatalf("there is no droplet %s: %v", previewName, s.names())
 	}
-	wantTags := []string{"snowdrop:preview:pr-7", "snowdrop:fleet:acme"}
+	wantTags := []string{"snowdrop:preview:pr-7", "snowdrop:fleet:nyc3:acme"}
 	if diff := cmp.Diff(wantTags, droplet.Tags); diff != "" {
 		t.Errorf("tags (-want +got):\n%s", diff)
 	}
@@ -223,7 +223,7 @@ func TestOfTwoRunsThatBeganAtOnceTheLaterOneGivesWay(t *testing.T) {
 	// Another run makes its droplet when this one has planned already.
 	s.on = func(e event.Event) {
 		if started, ok := e.(event.StepStarted); ok && started.Step == "create" {
-			s.alien("preview-pr-1-web", "snowdrop:preview:pr-1", "snowdrop:fleet:acme")
+			s.alien("preview-pr-1-web", "snowdrop:preview:pr-1", "snowdrop:fleet:nyc3:acme")
 		}
 	}
 	_, err := s.up(2)
@@ -248,7 +248,7 @@ func TestWhatLacksThePreviewsTagsIsNeverTouched(t *testing.T) {
 	s.alien(previewName)                                                         // a similar name
 	s.alien("preview-pr-7-api", "snowdrop:preview:pr-7")                         // the tag of another fleet's
 	s.alien("other-fleets", "snowdrop:preview:pr-7", "snowdrop:fleet:elsewhere") // the same number elsewhere
-	s.alien("number-77", "snowdrop:preview:pr-77", "snowdrop:fleet:acme")        // another pull request
+	s.alien("number-77", "snowdrop:preview:pr-77", "snowdrop:fleet:nyc3:acme")   // another pull request
 	before := s.names()
 	s.mustUp(7)
 	if got := len(s.names()); got != len(before)+1 {
