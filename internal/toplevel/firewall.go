@@ -3,6 +3,7 @@ package toplevel
 import (
 	"errors"
 	"io/fs"
+	"regexp"
 	"strings"
 )
 
@@ -15,7 +16,9 @@ func (t *taker) firewall() {
 		return
 	}
 	script, ok := t.runs("firewall.service", func(text string) bool { return strings.Contains(text, "nixos-fw") })
-	rules, hasRules := t.runs("nftables.service", func(text string) bool { return strings.Contains(text, "table ") })
+	rules, hasRules := t.runs("nftables.service", func(text string) bool {
+		return strings.Contains(text, "table ") || include.MatchString(text)
+	})
 	if !ok || !hasRules {
 		return
 	}
@@ -23,7 +26,7 @@ func (t *taker) firewall() {
 	t.out.Firewall = NoFirewall
 	if rules != "" {
 		t.out.Firewall = Nftables
-		open.nftables(rules)
+		open.nftables(t.included(rules))
 	}
 	if script != "" {
 		t.out.Firewall = Iptables
@@ -62,6 +65,26 @@ func (t *taker) runs(unit string, is func(string) bool) (text string, ok bool) {
 	return "", false
 }
 
+// included puts the files of the store into a set of rules that includes them, as
+// networking.nftables.rulesetFile makes it do. A file that cannot be read is left as a
+// chain that is not understood.
+func (t *taker) included(rules string) string {
+	return include.ReplaceAllStringFunc(rules, func(line string) string {
+		if m := t.paths.FindStringSubmatch(line); m != nil {
+			if text, err := t.store.text(m[1]+"-"+m[2]+m[3], maxFile); err == nil {
+				return "\n" + text
+			}
+		}
+		return "\n" + notRead
+	})
+}
+
+// include is a line that includes a file, and notRead what stands for one that is not
+// there to be read.
+var include = regexp.MustCompile(`(?m)^[ \t]*include[ \t]+"[^"\n]*"[ \t]*;?$`)
+
+const notRead = "table inet not-read {\n chain input {\n type filter hook input priority 0; policy accept;\n }\n}\n"
+
 // openings are the ports that rules open.
 type openings struct {
 	ports []string
@@ -76,6 +99,7 @@ type opening struct {
 	iface    []string
 	from, to string
 	family   string // IPv4 or IPv6 where the rule is for one only
+	answers  bool   // only packets of connections that are there already
 }
 
 // add words an opening for each of its ports: "tcp 443", "tcp 3000-3010 on eth1",

@@ -139,6 +139,11 @@ func TestPortsOfNftables(t *testing.T) {
 		"in one line":  {"tcp dport 22 accept; tcp dport 443 accept", []string{"tcp 22", "tcp 443"}, false},
 		"everything":   {"iifname wg0 accept", []string{"everything on wg0"}, false},
 		"dropped":      {"tcp dport 22 drop", nil, false},
+		"new ones":     {"ct state new tcp dport 22 accept\nct state { new, related } tcp dport 23 accept\nct state established,new tcp dport 24 accept", []string{"tcp 22", "tcp 23", "tcp 24"}, false},
+		"old ones":     {"ct state established,related tcp dport 22 accept\nct state { established } accept", nil, false},
+		"logged":       {`tcp dport 22 limit rate 3/second log prefix "ssh: " level info accept`, []string{"tcp 22"}, false},
+		"a map":        {"tcp dport vmap { 22 : accept, 23 : drop }", nil, true},
+		"all new ones": {"ct state vmap { new : accept, invalid : drop }", nil, true},
 		"not":          {"ip saddr != 10.0.0.0/8 tcp dport 22 accept", nil, true},
 		"a set":        {"ip saddr @friends accept", nil, true},
 		"a mark":       {"meta mark 7 accept", nil, true},
@@ -164,6 +169,29 @@ func TestARuleSetThatAcceptsByDefaultIsNotKnown(t *testing.T) {
 	snap := nftables("table inet own {\n chain in {\n type filter hook input priority 0; policy accept;\n tcp dport 23 drop\n }\n}\n").build(t, "1")
 	if len(snap.Unknown) == 0 {
 		t.Error("nothing says that more is open than the rules name")
+	}
+}
+
+func TestRulesOfAFileThatIsIncluded(t *testing.T) {
+	t.Parallel()
+	const rules = "table inet own {\n chain in {\n type filter hook input priority 0; policy drop;\n tcp dport 22 accept\n }\n}\n"
+	n := nftables("")
+	first := n.more
+	n.more = func(s *fakeStore) {
+		first(s)
+		s.file("«nftables-rules»", "#!«nft»\nflush ruleset\n  include \"«own.nft»\"\n")
+		s.file("«own.nft»", rules)
+	}
+	snap := n.build(t, "1")
+	if diff := cmp.Diff([]string{"tcp 22"}, snap.Ports); diff != "" || len(snap.Unknown) > 0 {
+		t.Errorf("%s%q", diff, snap.Unknown)
+	}
+	n.more = func(s *fakeStore) {
+		first(s)
+		s.file("«nftables-rules»", "#!«nft»\nflush ruleset\n  include \"/etc/nftables.conf\"\n")
+	}
+	if snap = n.build(t, "1"); len(snap.Unknown) != 1 {
+		t.Errorf("of a file outside of the store it says %q", snap.Unknown)
 	}
 }
 
@@ -209,4 +237,17 @@ func TestAFirewallOfAnotherKindIsNotGuessed(t *testing.T) {
 	if d := Compare(release1().build(t, "1"), snap); len(d.PortsClosed)+len(d.PortsOpened) > 0 {
 		t.Errorf("ports were compared: %+v", d)
 	}
+}
+
+func FuzzRules(f *testing.F) {
+	f.Add(nftRules)
+	f.Add("table a {\nchain b {\ntype filter hook input priority 0;\niifname\n")
+	f.Add("table a { chain b { type filter hook input priority 0; tcp dport { 1, 2 accept")
+	f.Add(firewallScript("iptables -A nixos-fw -p tcp --dport 1 -j ACCEPT -i"))
+	f.Add("iptables -I INPUT")
+	f.Fuzz(func(_ *testing.T, rules string) {
+		var o openings
+		o.nftables(rules)
+		o.iptables(rules)
+	})
 }

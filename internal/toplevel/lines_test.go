@@ -143,6 +143,8 @@ func TestWhatASwitchDoesWithAChangedUnit(t *testing.T) {
 		"a.slice":            "[Slice]",
 		"a.mount":            "[Mount]",
 		"a.service (user)":   "[Service]",
+		"alias.service":      "# alias of plain.service",
+		"masked.service":     "# masked",
 	} {
 		got[name] = onSwitch(name, text)
 	}
@@ -150,6 +152,7 @@ func TestWhatASwitchDoesWithAChangedUnit(t *testing.T) {
 		"plain.service": "restart", "stop.service": "restart", "reload.service": "reload", "dbus.service": "nothing",
 		"overridden.service": "restart", "refuses.service": "nothing", "manual.service": "nothing", "a.timer": "restart",
 		"a.socket": "nothing", "a.target": "nothing", "a.slice": "nothing", "a.mount": "reload", "a.service (user)": "",
+		"alias.service": "", "masked.service": "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

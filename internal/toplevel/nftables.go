@@ -116,26 +116,26 @@ func (s statement) after(word string) string {
 // statement reads one rule. It is left out where it opens no port: answers, pings,
 // the loopback interface, what nixos-firewall-tool opens for a time.
 func (o *openings) statement(s statement) {
-	if s.after("hook") == "input" {
-		return
-	}
-	if s.after("policy") != "" {
+	switch {
+	case s.after("hook") == "input" || !slices.Contains(s, "accept"):
 		if s.after("policy") == "accept" {
 			o.unread++ // What is open is then all that no rule closes.
 		}
 		return
-	}
-	if !slices.Contains(s, "accept") {
-		return
-	}
-	for _, word := range s {
-		if strings.HasPrefix(word, "icmp") || word == "ct" || word == "@temp-ports" || word == "mh" {
-			return
+	case slices.Contains(s, "vmap"):
+		answers := len(s) > 2 && s[0] == "ct" && s[1] == "state"
+		if !answers || strings.Contains(strings.Join(s, ""), "new:accept") {
+			o.unread++
 		}
+		return
+	case slices.Contains(s, "@temp-ports"):
+		return
+	case slices.ContainsFunc(s, func(word string) bool { return strings.HasPrefix(word, "icmp") }):
+		return
 	}
 	r, ok := s.opening()
 	switch {
-	case slices.Contains(r.iface, "lo"):
+	case slices.Contains(r.iface, "lo") || r.answers:
 	case !ok:
 		o.unread++
 	default:
@@ -147,13 +147,18 @@ func (o *openings) statement(s statement) {
 // know.
 func (s statement) opening() (r opening, ok bool) {
 	for i := 0; i < len(s); {
-		word := s[i]
-		next := s.after(word)
+		word, next := s[i], ""
+		if i+1 < len(s) {
+			next = s[i+1]
+		}
+		var list []string
 		switch {
-		case word == "accept" || word == "counter":
+		case word == "accept" || word == "counter" || word == "log":
 			i++
-		case word == "comment":
+		case word == "comment" || word == "prefix" || word == "level":
 			i += 2
+		case word == "limit" && next == "rate":
+			i += 3
 		case word == "iifname" || word == "iif":
 			r.iface, i = s.set(i + 1)
 		case (word == "tcp" || word == "udp") && next == "dport":
@@ -164,13 +169,19 @@ func (s statement) opening() (r opening, ok bool) {
 		case word == "meta" && next == "l4proto":
 			r.proto, i = s.set(i + 2)
 		case (word == "ip" || word == "ip6") && next == "saddr":
-			var list []string
 			list, i = s.set(i + 2)
 			r.from = strings.Join(list, ", ")
 		case (word == "ip" || word == "ip6") && next == "daddr":
-			var list []string
 			list, i = s.set(i + 2)
 			r.to = strings.Join(list, ", ")
+		case word == "ct" && next == "state":
+			list, i = s.set(i + 2)
+			states := strings.Split(strings.Join(list, ","), ",")
+			r.answers = !slices.Contains(states, "new")
+			for i < len(s)-1 && s[i] == "," { // "established,related", without braces
+				r.answers = r.answers && s[i+1] != "new"
+				i += 2
+			}
 		default:
 			return r, false
 		}

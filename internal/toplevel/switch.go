@@ -16,10 +16,11 @@ const (
 // onSwitch says what switch-to-configuration does with a changed unit that runs
 // (nixpkgs' pkgs/by-name/sw/switch-to-configuration-ng, and before it
 // nixos/modules/system/activation/switch-to-configuration.pl). It is empty for the
-// users' units, which it leaves to their managers. A rebuild starts all anew.
+// users' units, which it leaves to their managers, and for units without a text of
+// their own. A rebuild starts all anew.
 func onSwitch(name, text string) string {
 	switch suffix := path.Ext(name); {
-	case strings.HasSuffix(name, " (user)"):
+	case strings.HasSuffix(name, " (user)"), strings.HasPrefix(text, "# alias of "), strings.HasPrefix(text, "# masked"):
 		return ""
 	case slices.Contains([]string{".slice", ".target", ".socket"}, suffix):
 		return staysAsIs

@@ -36,7 +36,8 @@ type UnitChange struct {
 	// OnlyVersions says that nothing but versions of packages changed in it.
 	OnlyVersions bool `json:"onlyVersions,omitempty"`
 	// OnSwitch is what a switch does with a changed unit that runs: restart, reload or
-	// nothing; empty for units of users' managers. A rebuild starts all anew.
+	// nothing; empty for units of users' managers, aliases and masked units. A rebuild
+	// starts all anew.
 	OnSwitch string `json:"onSwitch,omitempty"`
 }
 
