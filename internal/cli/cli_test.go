@@ -394,7 +394,7 @@ func TestAKeptPlanIsDeployedOnceAndOnlyReadByItsOwner(t *testing.T) {
 	file := p.path("plan.json")
 	p.write("plan.json", "an older file")
 	check(t, os.Chmod(file, 0o644))
-	p.want(deploy.ExitChanges, "plan", "--out", file, "--detailed-exitcode")
+	hasAll(t, p.want(deploy.ExitChanges, "plan", "--out", file, "--detailed-exitcode"), "snowdrop deploy --plan "+file)
 	info, err := os.Stat(file)
 	check(t, err)
 	if info.Mode().Perm() != 0o600 {

@@ -41,6 +41,7 @@ that are not there: a plan needs none of them.`,
 					if err := writePlan(out, s.deployer.Keep(plan)); err != nil {
 						return err
 					}
+					a.sayKept(s, out)
 				}
 				if detailed && len(plan.Pending()) > 0 {
 					return deploy.ErrChanges

@@ -61,6 +61,9 @@ Space, and with --verify the droplets too, as 'snowdrop verify' does.`,
 					return errors.Join(err, a.printJSON(status))
 				}
 				s.report.Close() // the table comes below what it tells
+				if verify {
+					_, _ = fmt.Fprintln(a.io.Out)
+				}
 				a.printStatus(status, time.Now())
 				return a.shown(err)
 			})

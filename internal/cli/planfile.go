@@ -31,6 +31,14 @@ func writePlan(file string, plan deploy.KeptPlan) error {
 	return nil
 }
 
+// sayKept says, below all that the report tells, where the plan is.
+func (a *app) sayKept(s *session, file string) {
+	if !a.json {
+		s.report.Close()
+		_, _ = fmt.Fprintf(a.io.Out, "\nThe plan is kept in %s. To do exactly this:\n  snowdrop deploy --plan %s\n", file, file)
+	}
+}
+
 // readPlan reads a plan that writePlan kept.
 func readPlan(file string) (deploy.KeptPlan, error) {
 	f, err := os.Open(file) //nolint:gosec // the person named it

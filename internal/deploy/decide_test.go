@@ -13,6 +13,7 @@ import (
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/steps/build"
 )
 
 const (
@@ -198,5 +199,48 @@ func TestStorageIsPaidForByTheGBOfOurImages(t *testing.T) {
 	want = event.Stored{Images: 1, GB: 3, Dollars: 0.18}
 	if diff := cmp.Diff(want, stored(images, []int{1}), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Errorf("when one is gone: %s", diff)
+	}
+}
+
+func TestAStalePlanNamesEveryDifference(t *testing.T) {
+	t.Parallel()
+	d := &Deployer{Config: Config{Clock: ocean.RealClock()}}
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	image := ocean.ImageName("web", hashA)
+	droplet := func(id int, name string, image int) ocean.Droplet {
+		return ocean.Droplet{ID: id, Name: name, ImageID: image, ImageName: "base"}
+	}
+	was := ServerPlan{
+		Server: fleet.Server{Name: "web"}, Want: build.Built{ImagePath: "/nix/store/a-image", Toplevel: "/nix/store/a-system"},
+		Image:    &ocean.Image{ID: 7, Name: image},
+		Droplets: []ocean.Droplet{droplet(1, "web-1", 3), droplet(2, "web-2", 3), droplet(3, "web-3", 7)},
+		Todo:     []Todo{RebuildIt, RebuildIt, Nothing},
+	}
+	is := was
+	is.Want.Toplevel = "/nix/store/b-system"
+	is.Image = nil
+	is.Record = &release.Record{Outcome: release.Verified, StartedAt: at, Release: release.Release{Revision: "2222222", CustomImage: release.CustomImage{ID: 8, Name: image}}}
+	is.Droplets = []ocean.Droplet{droplet(1, "web-1", 4), droplet(3, "web-3", 7), droplet(9, "web-2", 3)}
+	is.Todo = []Todo{RebuildIt, VerifyOnly, RebuildIt}
+	kept := d.Keep(&Plan{Servers: []ServerPlan{was}})
+	stale := &StalePlanError{Differences: kept.differences(&Plan{Servers: []ServerPlan{is}})}
+	want := `the plan is out of date, so nothing was changed:
+  - server web: the flake gives the system /nix/store/b-system, the plan has /nix/store/a-system
+  - server web: image 0c1yv5m3 (7) is gone from the account
+  - server web: its record says revision 2222222 with image 0c1yv5m3 (8) of 2026-03-01 09:00 UTC, verified; when the plan was made, there was none
+  - server web: droplet web-2 (2) is gone
+  - server web: droplet web-1 (1) runs image "base" (4); when the plan was made, image "base" (3)
+  - server web: what droplet web-3 (3) needs is verify; the plan has nothing
+  - server web: droplet web-2 (9) is new
+Make a new one with ` + "`snowdrop plan --out FILE`, and look at it"
+	if diff := cmp.Diff(want, stale.Error()); diff != "" {
+		t.Error(diff)
+	}
+	if same := kept.differences(&Plan{Servers: []ServerPlan{was}}); len(same) != 0 {
+		t.Errorf("the same is different: %q", same)
+	}
+	was.Server.Rollout.Batch = fleet.Batch{Percent: 100}
+	if got := kept.differences(&Plan{Servers: []ServerPlan{was}}); len(got) != 1 || !strings.Contains(got[0], "rebuilt as web-1 and web-2; the plan has web-1, then web-2") {
+		t.Errorf("another rollout: %q", got)
 	}
 }
