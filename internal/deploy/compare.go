@@ -56,7 +56,7 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 	}
 	_ = group.Wait() // what failed is in the outlook
 	if !p.NoBuild {
-		c.build(ctx, tell, all)
+		p.outlook.broken = c.build(ctx, tell, all)
 	}
 	c.stateVersions(ctx, tell, all)
 	for _, one := range all {
@@ -92,8 +92,9 @@ func (c comparing) after(ctx context.Context, one *comparison) {
 	}
 }
 
-// build builds the systems that are not known yet, in one nix build.
-func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparison) {
+// build builds the systems that are not known yet, in one nix build. It returns why
+// those that can be built nowhere were not, by server.
+func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparison) map[string]error {
 	var outputs []nix.Output
 	var missing []*comparison
 	for _, one := range all {
@@ -109,7 +110,7 @@ func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparis
 		outputs = append(outputs, one.plan.Want.Outputs[at])
 	}
 	if len(missing) == 0 || ctx.Err() != nil {
-		return
+		return nil
 	}
 	tell.Phase("building %s, without images", plural(len(missing), "system"))
 	err := c.d.Nix.Realise(ctx, outputs, nix.Progress{
@@ -117,8 +118,9 @@ func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparis
 		Phase: func(text string) { tell.Phase("%s", text) },
 		Log:   tell.Log,
 	})
-	if err != nil {
-		tell.Warn("not every system can be built, so a deploy would fail: %v", err)
+	broken := map[string]error{}
+	if err != nil && !fails(err) {
+		tell.Warn("not every system can be built on this machine: %v", err)
 	}
 	for _, one := range missing {
 		found, fault := c.d.composedHere(ctx, one.plan.Want.Toplevel)
@@ -127,10 +129,25 @@ func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparis
 			one.after = &found
 		case err != nil && errors.Is(fault, errNoSnapshot):
 			one.why = "the new system was not built: " + firstLine(err)
+			if fails(err) {
+				broken[one.plan.Server.Name] = wrap(err, "the new system cannot be built")
+			}
 		default:
 			one.why = fault.Error()
 		}
 	}
+	return broken
+}
+
+// fails says that a builder ran and failed, as it will for a deploy. That this machine
+// is not of the kind that a build needs says nothing of the system.
+func fails(err error) bool {
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		return slices.ContainsFunc(several.Unwrap(), fails)
+	}
+	var one *nix.BuildError
+	return errors.As(err, &one) && one.Drv != "" && !strings.Contains(one.Reason, "is required to build")
 }
 
 // compare writes the differences into the outlook, where both sides are known.

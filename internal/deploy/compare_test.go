@@ -240,7 +240,7 @@ func (s *scene) afterFirst() *emptyStore {
 
 func TestWithoutABuildAPlanEstimates(t *testing.T) {
 	t.Parallel()
-	failing := &nix.BuildError{Installables: []string{".#web-toplevel"}, Reason: "failed with exit code 1"}
+	kvm := &nix.BuildError{Drv: "/nix/store/x.drv", Reason: "cannot be built: a 'x86_64-linux' with features {kvm} is required to build it, but I am none"}
 	for name, tc := range map[string]struct {
 		request deploy.Request
 		lost    bool // the snapshots are
@@ -248,9 +248,9 @@ func TestWithoutABuildAPlanEstimates(t *testing.T) {
 		asked   []string
 		why     string
 	}{
-		"nothing is to be built":      {request: deploy.Request{NoBuild: true}, why: "nothing was built"},
-		"the system cannot be built":  {fail: failing, asked: []string{".#web-toplevel"}, why: "the new system was not built"},
-		"there is no snapshot of old": {lost: true, why: "there is no snapshot of it"},
+		"nothing is to be built":       {request: deploy.Request{NoBuild: true}, why: "nothing was built"},
+		"this machine cannot build it": {fail: kvm, asked: []string{".#web-toplevel"}, why: "the new system was not built"},
+		"there is no snapshot of old":  {lost: true, why: "there is no snapshot of it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -315,5 +315,32 @@ func TestAnEvaluationComparesWithTheBase(t *testing.T) {
 	}
 	if len(s.Requests()) != 0 {
 		t.Errorf("an evaluation asked for %v", s.Requests())
+	}
+}
+
+func TestAPlanOfASystemThatCannotBeBuiltFails(t *testing.T) {
+	t.Parallel()
+	with := oneDroplet("stop")
+	with.servers += dbServer
+	with.droplets = append(with.droplets, lab.DropletSpec{Name: "db-1"})
+	with.images["db"] = lab.ImageSpec{SizeMiB: 2, Units: map[string]string{"postgresql.service": "active"}}
+	s := open(t, with)
+	s.mustRun()
+	machine := s.afterFirst()
+	s.builder.Servers["db"] = lab.ImageSpec{SizeMiB: 2, Units: map[string]string{"postgresql.service": "active"}, Users: []string{"b"}}
+	s.nix = oneFails{twoRevisions{machine, s.nix.(twoRevisions).first}, "web"}
+	s.forget()
+	result, err := s.deployer().Preview(t.Context(), s.plan(deploy.Request{Preview: true}))
+	var build *nix.BuildError
+	if s.failed(err); !errors.As(err, &build) || !strings.Contains(causes(err), "the new system cannot be built") {
+		t.Fatalf("preview = %v%s", err, causes(err))
+	}
+	if got := outcomes(result); got["web"] != event.Failed || got["db"] != event.WouldDo {
+		t.Errorf("outcomes: %v", got)
+	}
+	for _, e := range s.events {
+		if p, ok := e.(event.ServerPlanned); ok && (p.Packages == nil || p.Packages.Estimate != (p.Server == "web")) {
+			t.Errorf("planned: %+v", p)
+		}
 	}
 }

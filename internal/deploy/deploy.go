@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/versatus/snowdrop/internal/event"
@@ -47,7 +48,7 @@ func (d *Deployer) carryOut(ctx context.Context, verb string, plan *Plan) (*Resu
 				if len(server.Pending()) == 0 {
 					return nil
 				}
-				if err := built.failed(server.Server.Name); err != nil {
+				if err := errors.Join(built.failed(server.Server.Name), plan.outlook.failed(server.Server.Name)); err != nil {
 					return err
 				}
 				return d.release(ctx, s)

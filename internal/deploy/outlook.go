@@ -22,6 +22,16 @@ const unborn = -1
 type outlook struct {
 	servers []event.ServerPlanned
 	fleet   event.FleetPlanned
+	// broken are the servers whose new system cannot be built, and why.
+	broken map[string]error
+}
+
+// failed is why a server's plan cannot be carried out, as far as building showed.
+func (o *outlook) failed(server string) error {
+	if o == nil {
+		return nil
+	}
+	return o.broken[server]
 }
 
 // foresee makes the outlook of a plan from what is known without asking anybody.
