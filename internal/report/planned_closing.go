@@ -35,7 +35,7 @@ func plannedBlocks(s *state, l look, verbose bool) []string {
 }
 
 func storage(s event.Stored, about string) string {
-	return fmt.Sprintf("%d (%s%.1f GB, $%.2f a month)", s.Images, about, s.GB, s.Dollars)
+	return fmt.Sprintf("%d (%s%s, $%.2f a month)", s.Images, about, Bytes(int64(s.GB*1e9)), s.Dollars)
 }
 
 // blockColumn is the width of the names within a block.

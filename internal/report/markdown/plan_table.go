@@ -98,7 +98,7 @@ func (v *view) legend() string {
 }
 
 func storage(s event.Stored, about string) string {
-	return fmt.Sprintf("%d (%s%.1f GB, %s a month)", s.Images, about, s.GB, code(fmt.Sprintf("$%.2f", s.Dollars)))
+	return fmt.Sprintf("%d (%s%s, %s a month)", s.Images, about, report.Bytes(int64(s.GB*1e9)), code(fmt.Sprintf("$%.2f", s.Dollars)))
 }
 
 // groupLimit is for the names of the servers that share a risk, in bytes.
