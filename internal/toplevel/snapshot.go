@@ -9,7 +9,9 @@ import (
 )
 
 const (
-	// format is raised when an older program could not read what is written.
+	// format is raised when an older program could not read what is written, or when
+	// texts are changed in another way before they are kept, which would show as changes
+	// of units.
 	format = 1
 	// maxSnapshot is what a snapshot has unpacked at most. A system of a thousand units
 	// has some 2 MiB.

@@ -2,6 +2,7 @@ package toplevel
 
 import (
 	"encoding/json"
+	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,22 +89,41 @@ func TestUnitsOfUsersManagersAreToldApart(t *testing.T) {
 
 func TestAChangeInAFileThatAUnitNames(t *testing.T) {
 	t.Parallel()
-	build := func(build, settings string) Snapshot {
+	build := func(build, triggers, settings string) Snapshot {
 		n := release1()
 		n.more = func(s *fakeStore) {
 			// Nothing but the trigger names the file, and the file names another one.
 			s.file("«included.conf»", settings)
 			s.file("«app.conf»", "include «included.conf»;\nlog «app-1.0»/share;\n")
-			s.file("«X-Restart-Triggers-app»", "«app.conf»")
+			s.file("«other.conf»", "other\n")
+			s.file("«X-Restart-Triggers-app»", triggers)
 			s.unit("app.service", "[Unit]\nX-Restart-Triggers=«X-Restart-Triggers-app»\n[Service]\nExecStart=«app-1.0»/bin/app\n")
 		}
 		return n.build(t, build)
 	}
-	if d := Compare(build("1", "a=1"), build("2", "a=1")); !d.Empty() {
-		t.Errorf("built again, it is different: %+v", d.Units)
+	const files, text = "«other.conf» «app.conf»", "«app.conf» hush"
+	for _, triggers := range []string{files, text} {
+		if d := Compare(build("1", triggers, "a=1"), build("2", triggers, "a=1")); !d.Empty() {
+			t.Errorf("built again, it is different: %+v", d.Units)
+		}
 	}
-	d := Compare(build("1", "a=1"), build("1", "a=2"))
-	if len(d.Units) != 1 || d.Units[0].OnlyVersions || len(d.Units[0].Lines) != 2 {
-		t.Errorf("a change two files away is %+v", d.Units)
+	digits := regexp.MustCompile(`…[0-9a-f]{6}`)
+	for triggers, want := range map[string]string{
+		files: "X-Restart-Triggers=/nix/store/…#-other.conf /nix/store/…#-app.conf",
+		text:  "X-Restart-Triggers=/nix/store/…#-X-Restart-Triggers-app",
+	} {
+		d := Compare(build("1", triggers, "a=1"), build("1", triggers, "a=2"))
+		if len(d.Units) != 1 || d.Units[0].OnlyVersions || len(d.Units[0].Lines) != 2 {
+			t.Fatalf("a change two files away is %+v", d.Units)
+		}
+		lines := d.Units[0].Lines
+		if lines[0][1:] == lines[1][1:] {
+			t.Errorf("the lines say the same: %q", lines)
+		}
+		for i, sign := range []string{"-", "+"} {
+			if diff := cmp.Diff(sign+want, digits.ReplaceAllString(lines[i], "…#")); diff != "" {
+				t.Error(diff)
+			}
+		}
 	}
 }

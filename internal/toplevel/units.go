@@ -92,9 +92,31 @@ func (t *taker) unitText(at string) (string, error) {
 	}
 	lines := unitLines(text)
 	for i, line := range lines {
-		lines[i] = t.short(masked(line), "")
+		lines[i] = t.short(masked(t.triggers(line)), "")
 	}
 	return strings.Join(lines, "\n"), nil
+}
+
+// triggers puts the files of a list into a line that names the list. nixpkgs keeps
+// what restartTriggers and reloadTriggers have in a file of its own, so the line would
+// only say that one of them changed. A list of anything but store paths stays as it
+// is: a trigger can be a text, with anything in it.
+func (t *taker) triggers(line string) string {
+	key, value, _ := strings.Cut(line, "=")
+	m := t.paths.FindStringSubmatch(value)
+	if key != "X-Restart-Triggers" && key != "X-Reload-Triggers" || m == nil || m[0] != value {
+		return line
+	}
+	list, err := t.store.text(m[1]+"-"+m[2]+m[3], maxMarked)
+	if err != nil {
+		return line
+	}
+	for _, file := range strings.Fields(list) {
+		if t.paths.FindString(file) != file {
+			return line
+		}
+	}
+	return key + "=" + strings.Join(strings.Fields(list), " ")
 }
 
 // reason is an error as the end of a sentence about what could not be read.
