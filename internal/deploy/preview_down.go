@@ -241,9 +241,11 @@ func (r removing) Run(ctx context.Context, tell event.Teller, in removeIn) (remo
 	if err := errors.Join(faults...); err != nil {
 		return out, err
 	}
+	stays := false
 	for _, image := range in.Images {
 		if by := r.runner(in, out.droplets, image.ID); by != "" {
-			tell.Warn("image %s (%d) stays: droplet %s runs from it", image.Name, image.ID, by)
+			tell.Warn("image %s (%d) stays: droplet %s runs from it, or it cannot be seen what that runs from", image.Name, image.ID, by)
+			stays = true
 			continue
 		}
 		tell.Phase("deleting image %s (%d)", image.Name, image.ID)
@@ -253,7 +255,7 @@ func (r removing) Run(ctx context.Context, tell event.Teller, in removeIn) (remo
 		}
 		out.images = append(out.images, prune.Judged{Image: image, Reason: in.why})
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(faults...); err != nil || stays {
 		return out, err // without its records, nobody would know whose the rest is
 	}
 	annex := previewSpace(r.Space, in.Pull)

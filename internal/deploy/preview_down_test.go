@@ -11,6 +11,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/ocean"
 )
 
 func TestWhatLacksThePreviewsTagsIsNeverTouched(t *testing.T) {
@@ -200,5 +201,31 @@ func TestAPreviewThatFailedIsMendedByTheNextCommit(t *testing.T) {
 	s.mustUp(7)
 	if s.rebuilds(previewName) != 1 {
 		t.Errorf("%d rebuilds", s.rebuilds(previewName))
+	}
+}
+
+func TestAnImageThatSomebodyElseRunsFromOutlivesThePreview(t *testing.T) {
+	t.Parallel()
+	s := open(t, previewed(""))
+	s.mustUp(7)
+	image := s.State().Droplet(previewName).Image
+	mine, _, err := s.ocean.CreateDroplet(t.Context(), ocean.CreateRequest{
+		Name: "mine", Region: "nyc3", Size: "s-1vcpu-1gb", ImageID: image.ID, Tags: []string{"mine"},
+	})
+	check(t, err)
+	_, err = s.deployer().PreviewDown(t.Context(), 7)
+	check(t, err)
+	if diff := cmp.Diff([]string{"mine", "web-1", "web-2"}, s.names()); diff != "" {
+		t.Errorf("droplets (-want +got):\n%s", diff)
+	}
+	if s.State().Image(image.Name) == nil {
+		t.Error("its image is gone")
+	}
+	// When nobody needs it any more, it is still known whose it is.
+	check(t, s.ocean.DeleteDroplet(t.Context(), mine.ID, "mine"))
+	_, err = s.deployer().PreviewDown(t.Context(), 7)
+	check(t, err)
+	if left := append(s.previewImages(), s.below("previews/")...); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
