@@ -76,7 +76,7 @@ func (c comparing) before(ctx context.Context, one *comparison) {
 		one.why = "snowdrop has not released this server before"
 		return
 	}
-	found, err := c.d.composed(ctx, r.Server, r.Image.Hash, r.Toplevel)
+	found, err := c.d.composed(ctx, one.plan.Server.Name, r.Image.Hash, r.Toplevel)
 	if err != nil {
 		one.why = fmt.Sprintf("what revision %s is made of is not known: %v", short(r.Revision), err)
 		return
@@ -119,7 +119,7 @@ func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparis
 		Log:   tell.Log,
 	})
 	broken := map[string]error{}
-	if err != nil && !fails(err) {
+	if err != nil && ctx.Err() == nil && !fails(err) {
 		tell.Warn("not every system can be built on this machine: %v", err)
 	}
 	for _, one := range missing {

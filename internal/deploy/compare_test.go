@@ -199,11 +199,11 @@ func TestASnapshotThatCannotBeKeptIsAWarning(t *testing.T) {
 	}
 }
 
-// twoRevisions is a Nix whose flake says something else at the first revision. It
+// twoRevisions is a Nix whose flake says something else at a former revision. It
 // refuses others.
 type twoRevisions struct {
 	*emptyStore
-	first *lab.Builder
+	former *lab.Builder
 }
 
 // at takes the revision off installables, and says who knows what they were then.
@@ -211,9 +211,9 @@ func (n twoRevisions) at(installables []string) (deploy.Nix, []string) {
 	plain := make([]string, len(installables))
 	var of deploy.Nix = n.emptyStore
 	for i, text := range installables {
-		plain[i] = strings.Replace(text, "?rev="+first, "", 1)
+		plain[i] = strings.Replace(text, "?rev="+n.former.Revision, "", 1)
 		if plain[i] != text {
-			of = n.first
+			of = n.former
 		}
 	}
 	return of, plain
@@ -227,6 +227,11 @@ func (n twoRevisions) Evaluate(ctx context.Context, installables []string) ([]ni
 func (n twoRevisions) Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error) {
 	of, plain := n.at(installables)
 	return of.Derivations(ctx, plain) //nolint:wrapcheck // a Nix in between
+}
+
+func (n twoRevisions) Metadata(ctx context.Context, flake string) (nix.Metadata, error) {
+	of, plain := n.at([]string{flake})
+	return of.Metadata(ctx, plain[0]) //nolint:wrapcheck // a Nix in between
 }
 
 // afterFirst is a second release of web, on a machine that has built nothing.
@@ -328,7 +333,7 @@ func TestAPlanOfASystemThatCannotBeBuiltFails(t *testing.T) {
 	s.mustRun()
 	machine := s.afterFirst()
 	s.builder.Servers["db"] = lab.ImageSpec{SizeMiB: 2, Units: map[string]string{"postgresql.service": "active"}, Users: []string{"b"}}
-	s.nix = oneFails{twoRevisions{machine, s.nix.(twoRevisions).first}, "web"}
+	s.nix = oneFails{twoRevisions{machine, s.nix.(twoRevisions).former}, "web"}
 	s.forget()
 	result, err := s.deployer().Preview(t.Context(), s.plan(deploy.Request{Preview: true}))
 	var build *nix.BuildError

@@ -14,6 +14,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/lab"
+	"github.com/versatus/snowdrop/internal/ocean"
 )
 
 // keep plans everything and keeps the plan, as a file would.
@@ -58,6 +59,19 @@ func TestAKeptPlanIsCarriedOutAsItStands(t *testing.T) {
 	}
 	if _, err = d.PlanFrom(t.Context(), kept, false); s.failed(err) == nil {
 		t.Error("the plan is carried out a second time")
+	}
+}
+
+func TestAKeptPlanIsOfItsOwnRevisionWhateverIsCheckedOut(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	want := s.imageName("web")
+	kept := s.keep()
+	s.afterFirst()
+	plan, err := s.deployer().PlanFrom(t.Context(), kept, false)
+	check(t, s.failed(err))
+	if got := ocean.ImageName("web", plan.Servers[0].Want.Hash); plan.Revision != first || got != want {
+		t.Errorf("planned again: %s of %s; want %s of %s", got, plan.Revision, want, first)
 	}
 }
 
