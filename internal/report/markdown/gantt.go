@@ -13,13 +13,18 @@ import (
 // and GitHub draws no diagram of more than 50,000 characters.
 const ganttRows = 80
 
+// ganttWidth gives the diagram a width of its own. Without one, mermaid takes that of
+// the element around it (packages/mermaid/src/diagrams/gantt/ganttRenderer.js), which
+// has none while the details are closed.
+const ganttWidth = `%%{init: {"gantt": {"useWidth": 900}}}%%`
+
 // gantt draws what was done when, for a run that did something.
 func (v *view) gantt() string {
 	bars := v.run.timeline.Bars(ganttRows)
 	if v.run.dryRun || v.run.end == nil || len(bars) < 2 {
 		return ""
 	}
-	lines := []string{"gantt", "    dateFormat YYYY-MM-DD HH:mm:ss", "    axisFormat %H:%M:%S"}
+	lines := []string{ganttWidth, "gantt", "    dateFormat YYYY-MM-DD HH:mm:ss", "    axisFormat %H:%M:%S"}
 	section := ""
 	for _, b := range bars {
 		if name := ganttName(b.Server, "all servers"); name != section {
@@ -27,6 +32,9 @@ func (v *view) gantt() string {
 			lines = append(lines, "    section "+name)
 		}
 		lines = append(lines, "    "+ganttTask(b))
+	}
+	if v.whole {
+		return "Time line, in UTC:\n\n" + fenceOf("mermaid", lines)
 	}
 	return "<details>\n<summary>Time line, in UTC</summary>\n\n" + fenceOf("mermaid", lines) + "\n</details>\n"
 }

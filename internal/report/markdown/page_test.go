@@ -114,10 +114,10 @@ func ourFence(n *ast.FencedCodeBlock, src []byte) bool {
 	switch string(n.Info.Segment.Value(src)) {
 	case "diff":
 	case "mermaid":
-		if len(lines) < 5 || strings.Join(lines[:3], "\n") != "gantt\n    dateFormat YYYY-MM-DD HH:mm:ss\n    axisFormat %H:%M:%S" {
+		if len(lines) < 6 || strings.Join(lines[:4], "\n") != "%%{init: {\"gantt\": {\"useWidth\": 900}}}%%\ngantt\n    dateFormat YYYY-MM-DD HH:mm:ss\n    axisFormat %H:%M:%S" {
 			return false
 		}
-		lines, allowed = lines[3:], ganttLine
+		lines, allowed = lines[4:], ganttLine
 	default:
 		return false
 	}
