@@ -231,6 +231,7 @@ func (v *view) byWeight() []*line {
 }
 
 func (v *view) weight(l *line) int {
+	const planned, unchanged = 10, 100
 	switch v.run.outcome(l) {
 	case event.Failed:
 		return 0
@@ -239,13 +240,14 @@ func (v *view) weight(l *line) int {
 	case event.Cancelled:
 		return 2
 	case event.Unchanged:
-		return 5
-	default:
-		if v.run.dryRun && l.planned != nil && len(report.Risks(*l.planned)) > 0 {
-			return 3
-		}
-		return 4
+		return unchanged
 	}
+	if v.run.dryRun && l.planned != nil {
+		if risks := report.Risks(*l.planned); len(risks) > 0 {
+			return planned + risks[0].Rank
+		}
+	}
+	return unchanged - 1
 }
 
 // footer says what the run is one of. It is never cut.

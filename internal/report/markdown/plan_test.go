@@ -57,6 +57,9 @@ func TestAWidePlanFitsAndTellsTheMostImportantFirst(t *testing.T) {
 	if n := len(details) - 1; n < 20 {
 		t.Errorf("only %d servers have their details", n)
 	}
+	if !strings.HasPrefix(details[1], "🔁 <b>server-57</b>") {
+		t.Errorf("the server with the gravest risk is not the first: %.100s", details[1])
+	}
 	summary := story.Summary(f)
 	read(summary).complain(t, "summary", summary)
 	for _, part := range []string{"package-of-some-length-59-66", "unit-59-19.service"} {
