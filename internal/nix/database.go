@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,17 +19,19 @@ import (
 	"github.com/versatus/snowdrop/internal/closure"
 )
 
-// databaseSchema is the version of the tables that closureQuery knows: that of Nix
+// databaseSchema is the version of the tables that the queries know: that of Nix
 // 1.x and 2.x so far (src/libstore/local-store.hh, nixSchemaVersion).
 const databaseSchema = "10"
 
-const closureQuery = `
-WITH RECURSIVE closure(id) AS (
-  SELECT id FROM ValidPaths WHERE path = ?
-  UNION
-  SELECT reference FROM closure JOIN Refs ON Refs.referrer = closure.id
+const idQuery = `SELECT id FROM ValidPaths WHERE path = ?`
+
+// Each takes a list of ids as JSON, and CROSS JOIN keeps SQLite from making a table of
+// its own of it. The first answers with one text: a row for each of tens of thousands of
+// references would cost more than finding them.
+const (
+	needsQuery = `SELECT group_concat(reference) FROM json_each(?) AS list CROSS JOIN Refs ON Refs.referrer = list.value`
+	pathsQuery = `SELECT ValidPaths.path, narSize FROM json_each(?) AS list CROSS JOIN ValidPaths ON ValidPaths.id = list.value`
 )
-SELECT path, narSize FROM closure JOIN ValidPaths USING (id) ORDER BY path`
 
 // databaseClosure reads a closure from the database of the local store, which is many
 // times faster than asking nix. Nothing is written there, and no file made. It errors
@@ -40,7 +43,7 @@ func (c *Client) databaseClosure(ctx context.Context, path string) ([]closure.Pa
 		return nil, err
 	}
 	dir := filepath.Join(state, "db")
-	schema, err := os.ReadFile(filepath.Join(dir, "schema"))
+	schema, err := os.ReadFile(filepath.Join(dir, "schema")) //nolint:gosec // the store's own
 	if err != nil {
 		return nil, fmt.Errorf("see which schema Nix's database has: %w", err)
 	}
@@ -126,24 +129,61 @@ func queryClosure(ctx context.Context, address, path string) ([]closure.Path, er
 		return nil, fmt.Errorf("open it: %w", err)
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(ctx, closureQuery, path)
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one state for all queries
 	if err != nil {
-		return nil, fmt.Errorf("ask it: %w", err)
+		return nil, fmt.Errorf("open it: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	ids, err := reach(ctx, tx, path)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, pathsQuery, jsonList(ids))
+	if err != nil {
+		return nil, fmt.Errorf("ask for paths: %w", err)
 	}
 	defer rows.Close()
-	var paths []closure.Path
+	paths := make([]closure.Path, 0, len(ids))
 	for rows.Next() {
 		var p closure.Path
 		if err := rows.Scan(&p.Path, &p.NarSize); err != nil {
-			return nil, fmt.Errorf("read its answer: %w", err)
+			return nil, fmt.Errorf("read a path: %w", err)
 		}
 		paths = append(paths, p)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read its answer: %w", err)
+		return nil, fmt.Errorf("read the paths: %w", err)
 	}
-	if len(paths) == 0 {
-		return nil, errors.New("the path is not there")
+	if len(paths) != len(ids) {
+		return nil, fmt.Errorf("%d of %d paths are there", len(paths), len(ids))
 	}
+	slices.SortFunc(paths, func(a, b closure.Path) int { return strings.Compare(a.Path, b.Path) })
 	return paths, nil
 }
+
+// reach finds the ids of path and of all that it needs, level by level: one recursive
+// query takes twice as long.
+func reach(ctx context.Context, tx *sql.Tx, path string) ([]string, error) {
+	var id string
+	if err := tx.QueryRowContext(ctx, idQuery, path).Scan(&id); err != nil {
+		return nil, fmt.Errorf("find the path: %w", err)
+	}
+	ids, seen := []string{id}, map[string]bool{id: true}
+	for level := ids; len(level) > 0; {
+		var needs sql.NullString // NULL where nothing is needed
+		if err := tx.QueryRowContext(ctx, needsQuery, jsonList(level)).Scan(&needs); err != nil {
+			return nil, fmt.Errorf("ask for references: %w", err)
+		}
+		level = nil
+		for need := range strings.SplitSeq(needs.String, ",") {
+			if need != "" && !seen[need] {
+				seen[need] = true
+				level = append(level, need)
+			}
+		}
+		ids = append(ids, level...)
+	}
+	return ids, nil
+}
+
+func jsonList(ids []string) string { return "[" + strings.Join(ids, ",") + "]" }
