@@ -173,6 +173,27 @@ func TestAPlanSaysWhyNothingIsCompared(t *testing.T) {
 	}
 }
 
+func TestOnlyTheMachineThatBuiltLeavesASnapshot(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	_, err := s.deployer().Build(t.Context(), s.plan(deploy.Request{}))
+	check(t, err)
+	left := s.snapshots()
+	machine := s.elsewhere()
+	s.mustRun()
+	if len(machine.asked) != 0 {
+		t.Errorf("built again: %q", machine.asked)
+	}
+	if diff := cmp.Diff(left, s.snapshots()); diff != "" || len(left) != 2 {
+		t.Errorf("left by the build and after the deploy:\n%s", diff)
+	}
+	for _, e := range s.events {
+		if w, ok := e.(event.Warning); ok && strings.Contains(w.Text, "snapshot") {
+			t.Errorf("warned: %s", w.Text)
+		}
+	}
+}
+
 // noSnapshots is a Space that takes none.
 type noSnapshots struct{ deploy.Space }
 

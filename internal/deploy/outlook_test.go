@@ -134,3 +134,13 @@ func TestADeployTellsNothingOfAPlan(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTimeBetweenTwoRunsIsNoDowntime(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	_, _ = s.cutOff(stepStarts("boot")) // after the rebuild
+	s.mustRun()
+	if away := s.record("web").Droplets[0].Downtime; s.rebuilds("web-1") != 1 || away != 0 {
+		t.Errorf("rebuilt %d times, away for %v", s.rebuilds("web-1"), away)
+	}
+}
