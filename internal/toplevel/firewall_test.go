@@ -209,6 +209,10 @@ func TestAFirewallThatGoesIsNotOverlooked(t *testing.T) {
 	if diff := cmp.Diff([]string{"everything but tcp 22, tcp 80, " + always + ": there was no firewall"}, d.PortsClosed); diff != "" || d.PortsOpened != nil {
 		t.Errorf("%s%v", diff, d.PortsOpened)
 	}
+	d = Compare(off, Snapshot{Firewall: Nftables})
+	if diff := cmp.Diff([]string{"everything: there was no firewall"}, d.PortsClosed); diff != "" {
+		t.Error(diff)
+	}
 	if d = Compare(off, off); !d.Empty() {
 		t.Errorf("%+v", d)
 	}

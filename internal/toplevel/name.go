@@ -37,14 +37,6 @@ func versionOf(name string) string {
 	return version
 }
 
-// withoutHashes takes the hashes out of store paths.
-func withoutHashes(paths *regexp.Regexp, text string) string {
-	return paths.ReplaceAllStringFunc(text, func(p string) string {
-		m := paths.FindStringSubmatch(p)
-		return strings.TrimSuffix(p, m[1]+"-"+m[2]+m[3]) + "…-" + m[2] + m[3]
-	})
-}
-
 // withoutVersions takes the versions out of short store paths.
 func withoutVersions(text string) string {
 	if !strings.Contains(text, "/…") {

@@ -10,9 +10,6 @@ import (
 // change of such a value does not show.
 const mask = "***"
 
-// maxQuotes is how many quotes within quotes are looked into.
-const maxQuotes = 8
-
 var (
 	// secretName is a name whose value is not shown. A key is one only at the end of a
 	// word, so that keymaps and keyrings are not.
@@ -35,13 +32,13 @@ func masked(line string) string {
 	}
 	key, value, ok := strings.Cut(line, "=")
 	if !ok || strings.ContainsAny(key, " \t\"'") || strings.HasPrefix(key, "-") || key == strings.ToUpper(key) {
-		return maskedWords(line, 0) // No setting of a unit: those are all in one word, and not in capitals.
+		return maskedWords(line) // No setting of a unit: those are all in one word, and not in capitals.
 	}
 	if strings.HasPrefix(key, "SetCredential") {
 		name, _, _ := strings.Cut(value, ":")
 		return key + "=" + name + ":" + mask
 	}
-	return key + "=" + maskedWords(value, 0)
+	return key + "=" + maskedWords(value)
 }
 
 // mayHold says whether a line has a word of secretName or a URL, in a tenth of the
@@ -53,12 +50,8 @@ func mayHold(line string) bool {
 	})
 }
 
-// maskedWords masks what looks like a secret in words. depth is how many quotes are
-// around them.
-func maskedWords(line string, depth int) string {
-	if depth > maxQuotes {
-		return mask
-	}
+// maskedWords masks what looks like a secret in words.
+func maskedWords(line string) string {
 	line = userinfo.ReplaceAllString(line, "${1}"+mask+"@")
 	var b strings.Builder
 	hide := false // The next word is the value of the one before.
@@ -69,7 +62,7 @@ func maskedWords(line string, depth int) string {
 			w, hide = quoted(w, ""), false
 		default:
 			hide = isFlag(w)
-			w = maskedWord(w, depth)
+			w = maskedWord(w)
 		}
 		b.WriteString(w)
 	}
@@ -79,7 +72,7 @@ func maskedWords(line string, depth int) string {
 // maskedWord masks the value of the first name in a word that is a secret's, and all
 // that follows in it: NAME=value, --name=value, name:value, "name":"value". A word in
 // quotes may be a whole line of shell.
-func maskedWord(word string, depth int) string {
+func maskedWord(word string) string {
 	for i := range len(word) {
 		if word[i] != '=' && word[i] != ':' {
 			continue
@@ -90,7 +83,7 @@ func maskedWord(word string, depth int) string {
 		}
 	}
 	if inner := strings.Trim(word, `"'`); strings.ContainsAny(inner, " \t") && len(inner) < len(word) {
-		return strings.Replace(word, inner, maskedWords(inner, depth+1), 1)
+		return strings.Replace(word, inner, maskedWords(inner), 1)
 	}
 	return word
 }

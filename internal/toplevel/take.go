@@ -71,7 +71,7 @@ func (t *taker) components() {
 		return // A system without a kernel of its own, as in a container, has none.
 	}
 	for _, param := range strings.Fields(text) {
-		t.out.KernelParams = append(t.out.KernelParams, maskedWords(withoutHashes(t.paths, param), 0))
+		t.out.KernelParams = append(t.out.KernelParams, t.short(maskedWords(param), ""))
 	}
 }
 

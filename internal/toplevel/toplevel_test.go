@@ -3,6 +3,7 @@ package toplevel
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -125,5 +126,49 @@ func TestAChangeInAFileThatAUnitNames(t *testing.T) {
 				t.Error(diff)
 			}
 		}
+	}
+}
+
+func TestKernelParametersAreWithoutHashes(t *testing.T) {
+	t.Parallel()
+	n := release1()
+	n.params = "init=/nix/store/00000000000000000000000000000000-x-1/init quiet"
+	if diff := cmp.Diff([]string{"init=/nix/store/…-x-1/init", "quiet"}, n.build(t, "1").KernelParams); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDropIns(t *testing.T) {
+	t.Parallel()
+	n := release1()
+	n.more = func(s *fakeStore) {
+		s.file("«unit-a»/a.conf", "[Service]\nUser=a\n")
+		s.link("«system-units»/sshd.service.d/20-b.conf", "«unit-a»/a.conf")
+		s.link("«system-units»/sshd.service.d/10-off.conf", "/dev/null")
+		s.link("«system-units»/sshd.service.d/README", "«unit-a»/a.conf")
+		// For all services; and for one that the system has no unit for.
+		s.link("«system-units»/service.d/all.conf", "«unit-a»/a.conf")
+		// One that cannot be read makes the whole unit one that is not compared.
+		s.link("«system-units»/nginx.service.d/a.conf", "«gone»/a.conf")
+		s.link("«system-units»/firewall.service.d", "«gone»")
+	}
+	snap := n.build(t, "1")
+	if text := snap.Units["sshd.service"].Text; !strings.HasSuffix(text, "\n# 10-off.conf\n# masked\n# 20-b.conf\n[Service]\nUser=a") {
+		t.Errorf("the unit is %q", text)
+	}
+	if text := snap.Units["service"].Text; text != "# all.conf\n[Service]\nUser=a" {
+		t.Errorf("what is for all services is %q", text)
+	}
+	for _, name := range []string{"nginx.service", "firewall.service"} {
+		if u := snap.Units[name]; !u.Unread || u.Text != "" {
+			t.Errorf("%s is %+v", name, u)
+		}
+	}
+	want := []string{
+		"the unit firewall.service is not compared: the folder of its drop-ins is not in the store",
+		"the unit nginx.service is not compared: its drop-in a.conf is not in the store",
+	}
+	if diff := cmp.Diff(want, snap.Unknown); diff != "" {
+		t.Error(diff)
 	}
 }

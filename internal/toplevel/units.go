@@ -168,7 +168,8 @@ func unitLines(text string) []string {
 func (t *taker) dropIns(at, unit string) {
 	dir, entries, err := t.store.list(at)
 	if err != nil {
-		t.unknown("the drop-ins of %s are not compared: their folder %s", unit, reason(err))
+		t.unknown("the unit %s is not compared: the folder of its drop-ins %s", unit, reason(err))
+		t.out.Units[unit] = Unit{Unread: true}
 		return
 	}
 	for _, e := range entries {
@@ -180,8 +181,9 @@ func (t *taker) dropIns(at, unit string) {
 		case errors.Is(err, errNull):
 			text = "# masked"
 		case err != nil:
-			t.unknown("the drop-in %s of %s is not compared: it %s", e.Name(), unit, reason(err))
-			text = "# not read"
+			t.unknown("the unit %s is not compared: its drop-in %s %s", unit, e.Name(), reason(err))
+			t.out.Units[unit] = Unit{Unread: true}
+			return
 		}
 		t.add(unit, "# "+e.Name()+"\n"+text)
 	}
@@ -214,6 +216,9 @@ func says(text, key, by string) bool {
 
 func (t *taker) add(unit, text string) {
 	u := t.out.Units[unit]
+	if u.Unread {
+		return
+	}
 	u.Text = strings.TrimPrefix(u.Text+"\n"+text, "\n")
 	t.out.Units[unit] = u
 }
