@@ -46,11 +46,20 @@ func (t *Timeline) Apply(e event.Event, now time.Time) {
 			t.bars = append(t.bars, Bar{Subject: e.Subject, Step: e.Step, Start: start, End: now, Failed: e.Err != nil})
 		}
 	case event.RunFinished:
-		for key, start := range t.running { // broken off
-			t.bars = append(t.bars, Bar{Subject: key.subject, Step: key.step, Start: start, End: now, Failed: true})
-		}
-		t.running = nil
+		t.breakOff(now)
 	}
+}
+
+// breakOff ends the steps that nobody said the end of, in the order in which they began.
+func (t *Timeline) breakOff(now time.Time) {
+	var open []Bar
+	for key, start := range t.running {
+		open = append(open, Bar{Subject: key.subject, Step: key.step, Start: start, End: now, Failed: true})
+	}
+	slices.SortFunc(open, func(a, b Bar) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.String(), b.String()), cmp.Compare(a.Step, b.Step))
+	})
+	t.bars, t.running = append(t.bars, open...), nil
 }
 
 // Bars are at most limit bars of the steps that ended, server by server in the

@@ -138,3 +138,23 @@ func TestATimelineIsDrawnOnlyWhereItTellsSomething(t *testing.T) {
 		}
 	}
 }
+
+// A run that was cut off must look the same whenever it is told.
+func TestATimelineOfManyStepsThatBrokeOffIsAlwaysTheSame(t *testing.T) {
+	t.Parallel()
+	var run []at
+	for i := range 40 {
+		run = append(run, at{0, event.StepStarted{Subject: on(fmt.Sprintf("s%02d", i)), Step: "build"}})
+	}
+	run = append(run, at{time.Second, event.RunFinished{}})
+	want := []string{"s00 build 0s-1s!", "s01 build 0s-1s!", "s02 build 0s-1s!"}
+	for range 20 {
+		var got []string
+		for _, b := range bars(timelineOf(run), 3) {
+			got = append(got, strings.Replace(b, "  ", " build ", 1))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("-want +got:\n%s", diff)
+		}
+	}
+}
