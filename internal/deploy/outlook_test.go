@@ -84,30 +84,52 @@ func TestAPlanSaysWhatIsDoneInWhichBatches(t *testing.T) {
 
 func TestAPlanNamesTheImagesThatADeployThenPrunes(t *testing.T) {
 	t.Parallel()
-	s := open(t, oneDroplet("stop"))
-	s.mustRun()
-	s.release(second, "web", web("b"))
-	s.mustRun()
-	s.release(third, "web", web("c"))
-	planned, all := s.previewed(deploy.Request{})
-	result := s.mustRun()
+	for name, second := range map[string]func(*scene){
+		"after two releases": func(s *scene) {
+			s.release(second, "web", web("b"))
+			s.mustRun()
+		},
+		"after one that failed": func(s *scene) {
+			s.release(second, "web", webBroken())
+			_, err := s.run(s.t.Context())
+			if s.failed(err) == nil {
+				s.t.Fatal("it did not fail")
+			}
+		},
+		"after somebody went back by hand": func(s *scene) {
+			one := s.imageName("web")
+			s.release(second, "web", web("b"))
+			s.mustRun()
+			s.rebuildByOthers("web-1", one)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, oneDroplet("stop"))
+			s.mustRun()
+			second(s)
+			s.release(third, "web", web("c"))
+			planned, all := s.previewed(deploy.Request{})
+			result := s.mustRun()
 
-	var want, got []string
-	for _, gone := range result.Servers[0].Pruned.Deleted {
-		want = append(want, gone.Image.Name)
-	}
-	for _, gone := range planned["web"].Prune {
-		got = append(got, gone.Name)
-	}
-	if len(want) == 0 || cmp.Diff(want, got) != "" {
-		t.Errorf("planned to prune %q, pruned %q", got, want)
-	}
-	if all.Before.Images != 2 || all.After.Images != 2 {
-		t.Errorf("stored: %+v", all)
-	}
-	planned, _ = s.previewed(deploy.Request{})
-	if p := planned["web"]; len(p.Prune) != 0 || len(p.Keep) != 2 {
-		t.Errorf("with nothing to do: %+v", p)
+			var want, got []string
+			for _, gone := range result.Servers[0].Pruned.Deleted {
+				want = append(want, gone.Image.Name)
+			}
+			for _, gone := range planned["web"].Prune {
+				got = append(got, gone.Name)
+			}
+			if len(want) == 0 || cmp.Diff(want, got) != "" {
+				t.Errorf("planned to prune %q, pruned %q", got, want)
+			}
+			if all.Before.Images != 2 || all.After.Images != 2 {
+				t.Errorf("stored: %+v", all)
+			}
+			planned, _ = s.previewed(deploy.Request{})
+			if p := planned["web"]; len(p.Prune) != 0 || len(p.Keep) != 2 {
+				t.Errorf("with nothing to do: %+v", p)
+			}
+		})
 	}
 }
 
