@@ -34,7 +34,7 @@ type item struct {
 func itemsOf(paths []Path) []item {
 	items := make([]item, len(paths))
 	for i, p := range paths {
-		name, version, output := Split(p.Path)
+		name, version, output := split(p.Path)
 		items[i] = item{path: p.Path, key: key{name, output}, version: version, size: p.NarSize}
 	}
 	return items

@@ -5,12 +5,12 @@ import "strings"
 // hashLength is that of the hash before a store path's name.
 const hashLength = 32
 
-// Split takes a store path's name apart: "/nix/store/…-openssl-3.4.1-dev" is openssl,
+// split takes a store path's name apart: "/nix/store/…-openssl-3.4.1-dev" is openssl,
 // 3.4.1 and dev. Name and version are what Nix's own parseDrvName makes of it: the
 // version starts after the first dash that no letter follows. The output is empty
 // for "out", and is only looked for after a version: a name alone does not show
 // where it ends (linux-firmware, system-path).
-func Split(storePath string) (name, version, output string) {
+func split(storePath string) (name, version, output string) {
 	name, version = splitVersion(baseName(storePath))
 	if i := strings.LastIndexByte(version, '-'); i > 0 && isOutput(version[i+1:]) {
 		version, output = version[:i], version[i+1:]

@@ -39,7 +39,7 @@ func TestNamesAndVersionsAreSplitAsNixSplitsThem(t *testing.T) {
 		{"a-name-of-exactly-thirty-two-chr-1.3", "a-name-of-exactly-thirty-two-chr", "1.3", ""},
 		{"", "", "", ""},
 	} {
-		if name, version, output := Split(c.path); name != c.name || version != c.version || output != c.output {
+		if name, version, output := split(c.path); name != c.name || version != c.version || output != c.output {
 			t.Errorf("%s is %q, %q, %q; want %q, %q, %q", c.path, name, version, output, c.name, c.version, c.output)
 		}
 	}
