@@ -12,54 +12,6 @@ import (
 	"github.com/versatus/snowdrop/internal/report"
 )
 
-func (a *app) planCommand() *cobra.Command {
-	var f runFlags
-	var detailed, noBuild bool
-	var out string
-	c := &cobra.Command{
-		Use:     "plan [SERVER]...",
-		Short:   "Show what a deploy would do to every server; changes nothing",
-		GroupID: groupDeploy,
-		Long: `Evaluates the flake, asks DigitalOcean and the Space what is there, and says what would
-be done to which droplet, in which order, and which packages and units that changes. For
-that it builds the new systems, without their images; with --no-build it estimates from
-their derivations. It changes nothing on any server.
-It refuses what a deploy would refuse, with the same words, but for secrets of files
-that are not there: a plan needs none of them.`,
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.run(f, args, func(s *session) error {
-				request := f.request(args)
-				request.Preview, request.NoBuild = true, noBuild
-				plan, err := s.deployer.Plan(c.Context(), request)
-				if err != nil {
-					return err //nolint:wrapcheck // the use case says what it did
-				}
-				if _, err = s.deployer.Preview(c.Context(), plan); err != nil {
-					return a.shown(err)
-				}
-				if out != "" {
-					if err := writePlan(out, s.deployer.Keep(plan)); err != nil {
-						return err
-					}
-					a.sayKept(s, out)
-				}
-				if detailed && len(plan.Pending()) > 0 {
-					return deploy.ErrChanges
-				}
-				return nil
-			})
-		},
-	}
-	f.addSelect(a, c)
-	f.addRevision(c)
-	a.addJSON(c, "tell what happens as JSON, one event a line")
-	c.Flags().BoolVar(&f.force, "force", false, "plan as for a deploy that lets an older revision replace a newer one")
-	c.Flags().BoolVar(&noBuild, "no-build", false, "build no systems to compare them, estimate from their derivations")
-	c.Flags().StringVarP(&out, "out", "o", "", "keep the plan in this file, for 'snowdrop deploy --plan'")
-	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 4 where something is to do")
-	return c
-}
-
 func (a *app) deployCommand() *cobra.Command {
 	var f runFlags
 	var file string
