@@ -43,17 +43,18 @@ func (c *Commands) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The runner takes "::name::" at the beginning of a line, spaces before it left
-// aside, and the older "##[name]" anywhere in it
-// (actions/runner, src/Runner.Common/ActionCommand.cs).
-var newCommand = regexp.MustCompile(`(?m)^(\s*):(:)`) //nolint:gochecknoglobals // a constant
+// The runner takes "::name::" at the beginning of a line, space before it left aside,
+// and the older "##[name]" anywhere in it (actions/runner,
+// src/Runner.Common/ActionCommand.cs). Space and lines are .NET's: all space of
+// Unicode counts, and a line ends at a carriage return, too.
+var newCommand = regexp.MustCompile(`(^|[\n\r])([\s\v\x{85}\p{Z}]*):(:)`) //nolint:gochecknoglobals // a constant
 
 // neutral breaks what the runner would take for a command by a space of no width.
 func neutral(text string) string {
 	if !strings.Contains(text, "::") && !strings.Contains(text, "##[") {
 		return text
 	}
-	return strings.ReplaceAll(newCommand.ReplaceAllString(text, "$1:\u200b$2"), "##[", "##\u200b[")
+	return strings.ReplaceAll(newCommand.ReplaceAllString(text, "$1$2:\u200b$3"), "##[", "##\u200b[")
 }
 
 // Group writes lines from outside, as they are, below a title that can be opened

@@ -23,7 +23,8 @@ func counted() func() string {
 // older form anywhere in it, and none while they are stopped.
 func runner(log string) (commands []string) {
 	stopped := ""
-	for line := range strings.Lines(log) {
+	// The runner's lines end at a carriage return, too.
+	for line := range strings.Lines(strings.ReplaceAll(log, "\r", "\n")) {
 		line = strings.TrimSpace(line)
 		name, isNew := strings.CutPrefix(line, "::")
 		name, _, ends := strings.Cut(name, "::")
@@ -46,6 +47,7 @@ func TestTextFromOutsideCannotBecomeACommand(t *testing.T) {
 	attacks := []string{
 		"::set-output name=changed::true", "  ::add-mask::a", "\t::error::x", "12:00 ##[error]x", "##[set-env name=PATH]/evil",
 		"a\n::stop-commands::word1", "::word1::", ":::add-mask::a", "::::error::x",
+		"10%\r::error::x", "\u00a0::add-mask::a", "\u3000 \v\u0085::stop-commands::a", "a\u2028::error::x\n\u2028::error::x",
 	}
 	for _, text := range attacks {
 		t.Run(text, func(t *testing.T) {
