@@ -101,9 +101,8 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.read(); err != nil {
 		return deploy.UsageError{Err: err}
 	}
-	further := append(tokensOf(r.inputs.NixConfig), r.inputs.GitHubToken)
-	r.redact.Add(further...)
-	r.mask(further...)
+	r.redact.Add(r.tokens()...)
+	r.mask(r.tokens()...)
 	if r.event.Name == "pull_request" && r.event.Action == "closed" && r.inputs.Command == "" {
 		_, _ = fmt.Fprintln(r.commands, "the pull request is closed: there is nothing to plan")
 		return nil
@@ -195,6 +194,7 @@ func (r *runner) use(ctx context.Context, sink event.Sink, ancestry deploy.Ances
 		return outcome{}, deploy.UsageError{Err: fmt.Errorf("%w\n%s", err, r.howToGive())}
 	}
 	defer func() { _ = outside.SSH.Close() }() // the run has ended
+	outside.Redact.Add(r.tokens()...)          // it knows those of the environment alone
 	d := outside.Deployer(r.fleet, options)
 	if r.order.preview.verb != "" {
 		result, err := r.order.preview.carryOut(ctx, d, r.isOpen)

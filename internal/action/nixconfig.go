@@ -30,6 +30,11 @@ func settings(config string) map[string][]string {
 	return out
 }
 
+// tokens are the secrets of inputs that stand for no variable.
+func (r *runner) tokens() []string {
+	return append(tokensOf(r.inputs.NixConfig), r.inputs.GitHubToken)
+}
+
 // tokensOf are the secrets that stand in lines of nix.conf: "access-tokens =
 // HOST=TOKEN HOST=KIND:TOKEN".
 func tokensOf(config string) []string {

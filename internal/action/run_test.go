@@ -401,6 +401,20 @@ func TestAnErrorOfNixStandsAtItsLine(t *testing.T) {
 	}
 }
 
+func TestATokenOfNixConfReachesNobody(t *testing.T) {
+	t.Parallel()
+	const token = "glpat_of_the_forge"
+	p := newProject(t)
+	p.checkOut("1", map[string]nixplay.Fault{".#web-image": {Message: "cannot fetch https://oauth2:" + token + "@gitlab.example/a"}})
+	e := p.action(t.Context(), "push", "1", push(), "nix-config", "access-tokens = gitlab.example=OAuth2:"+token)
+	e.demand(t, 1)
+	state, err := json.Marshal(p.hub.State())
+	check(t, err)
+	if strings.Contains(string(state), token) || strings.Contains(strings.ReplaceAll(e.log, "::add-mask::", ""), "oauth2:"+token) {
+		t.Errorf("GitHub has %s\nthe log %s", state, e.log)
+	}
+}
+
 func TestAFaultyFleetFileStandsAtItsLine(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
