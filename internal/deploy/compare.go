@@ -119,17 +119,17 @@ func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparis
 		Log:   tell.Log,
 	})
 	broken := map[string]error{}
-	if err != nil && ctx.Err() == nil && !fails(err) {
+	if err != nil && ctx.Err() == nil && !fails(err, outputs...) {
 		tell.Warn("not every system can be built on this machine: %v", err)
 	}
-	for _, one := range missing {
+	for i, one := range missing {
 		found, fault := c.d.composedHere(ctx, one.plan.Want.Toplevel)
 		switch {
 		case fault == nil:
 			one.after = &found
 		case err != nil && errors.Is(fault, errNoSnapshot):
 			one.why = "the new system was not built: " + firstLine(err)
-			if fails(err) {
+			if fails(err, outputs[i]) {
 				broken[one.plan.Server.Name] = wrap(err, "the new system cannot be built")
 			}
 		default:
@@ -139,15 +139,19 @@ func (c comparing) build(ctx context.Context, tell event.Teller, all []*comparis
 	return broken
 }
 
-// fails says that a builder ran and failed, as it will for a deploy. That this machine
-// is not of the kind that a build needs says nothing of the system.
-func fails(err error) bool {
+// fails says that a builder ran and failed for one of the systems, as it will for a
+// deploy. That this machine is not of the kind that a build needs says nothing of the
+// system. A failure of which Nix does not say what it was for is one of all of them.
+func fails(err error, systems ...nix.Output) bool {
 	var several interface{ Unwrap() []error }
 	if errors.As(err, &several) {
-		return slices.ContainsFunc(several.Unwrap(), fails)
+		return slices.ContainsFunc(several.Unwrap(), func(one error) bool { return fails(one, systems...) })
 	}
 	var one *nix.BuildError
-	return errors.As(err, &one) && one.Drv != "" && !strings.Contains(one.Reason, "is required to build")
+	if !errors.As(err, &one) || one.Drv == "" || strings.Contains(one.Reason, "is required to build") {
+		return false
+	}
+	return len(one.Installables) == 0 || slices.ContainsFunc(systems, func(o nix.Output) bool { return slices.Contains(one.Installables, o.Installable) })
 }
 
 // compare writes the differences into the outlook, where both sides are known.

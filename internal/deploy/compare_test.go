@@ -370,3 +370,33 @@ func TestAPlanOfASystemThatCannotBeBuiltFails(t *testing.T) {
 		}
 	}
 }
+
+func TestAPlanDoesNotFailForTheBuildOfAnotherServer(t *testing.T) {
+	t.Parallel()
+	with := oneDroplet("stop")
+	with.servers += dbServer
+	with.droplets = append(with.droplets, lab.DropletSpec{Name: "db-1"})
+	with.images["db"] = lab.ImageSpec{SizeMiB: 2, Units: map[string]string{"postgresql.service": "active"}}
+	s := open(t, with)
+	s.mustRun()
+	s.release(second, "web", web("b"))
+	s.release(second, "db", lab.ImageSpec{SizeMiB: 2, Units: map[string]string{"postgresql.service": "active"}, Users: []string{"b"}})
+	plain, err := s.deployer().Plan(t.Context(), deploy.Request{})
+	check(t, err)
+	var faults []error
+	for _, server := range plain.Servers {
+		fault := &nix.BuildError{Drv: "/nix/store/a.drv", Installables: []string{server.Server.System}, Reason: "failed with exit code 1"}
+		if server.Server.Name == "db" {
+			fault.Reason = "a 'aarch64-linux' is required to build it, but I am a 'x86_64-linux'"
+		}
+		faults = append(faults, fault)
+	}
+	s.elsewhere().fail = errors.Join(faults...)
+	result, err := s.deployer().Preview(t.Context(), s.plan(deploy.Request{Preview: true}))
+	if s.failed(err) == nil {
+		t.Fatal("the plan does not fail")
+	}
+	if got := outcomes(result); got["web"] != event.Failed || got["db"] != event.WouldDo {
+		t.Errorf("outcomes: %v", got)
+	}
+}
