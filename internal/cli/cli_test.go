@@ -406,6 +406,19 @@ func TestAKeptPlanIsDeployedOnceAndOnlyReadByItsOwner(t *testing.T) {
 	}
 }
 
+func TestAPlanThatIsKeptInADeviceLeavesTheDevice(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	file := p.path("null") // as /dev/stdout, which is a link, too
+	check(t, os.Symlink(os.DevNull, file))
+	p.want(deploy.ExitDone, "plan", "--out", file)
+	info, err := os.Stat(file)
+	check(t, err)
+	if info.Mode().IsRegular() {
+		t.Errorf("the device was replaced by a file, %v", info.Mode())
+	}
+}
+
 func TestAPlanFileSaysWhichServers(t *testing.T) {
 	t.Parallel()
 	p := acme(t)

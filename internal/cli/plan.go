@@ -61,11 +61,17 @@ that are not there: a plan needs none of them.`,
 }
 
 // writePlan keeps a plan in a file that only its owner reads. What stood there is
-// replaced as a whole.
+// replaced as a whole, unless it is no file: root could replace /dev/stdout.
 func writePlan(file string, plan deploy.KeptPlan) error {
 	data, err := json.MarshalIndent(plan, "", "  ")
 	if err != nil {
 		return fmt.Errorf("keep the plan in %s: %w", file, err)
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(file, append(data, '\n'), 0o600); err != nil {
+			return fmt.Errorf("keep the plan in %s: %w", file, err)
+		}
+		return nil
 	}
 	temp, err := os.CreateTemp(filepath.Dir(file), ".snowdrop-plan-*") // its mode is 0600
 	if err != nil {
