@@ -44,7 +44,7 @@ func (p preview) carryOut(ctx context.Context, d *deploy.Deployer, open isOpen) 
 }
 
 // newPreview finds out what the pull request wants. A label that was taken off is as
-// good as a pull request that was closed.
+// good as a pull request that was closed; to one that is closed labels can still be put.
 func newPreview(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (preview, error) {
 	if in.DryRun || in.Revision != "" {
 		return preview{}, errors.New("the inputs `dry-run` and `revision` are not for previews: a preview has what the pull request has")
@@ -64,7 +64,7 @@ func newPreview(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (preview, 
 	case e.Dependabot():
 		p.idle = fmt.Sprintf("the workflow was started by Dependabot: GitHub gives it no secrets, so pull request %d has no preview", p.pull)
 		return p, nil
-	case e.Action == "closed", e.Action == "unlabeled" && !labelled && !in.Preview:
+	case e.Action == "closed", e.Pull.Closed, e.Action == "unlabeled" && !labelled && !in.Preview:
 		p.verb = "down"
 		return p, nil
 	case !labelled && !in.Preview:

@@ -161,6 +161,21 @@ func TestALabelThatIsTakenOffEndsThePreview(t *testing.T) {
 	}
 }
 
+func TestAClosedPullRequestGetsNoPreviewWhateverHappensToIt(t *testing.T) {
+	t.Parallel()
+	p := previewing(t)
+	p.action(t.Context(), "pull_request", "f", labelled("labeled", 1, "2", false, label), "command", "preview").demand(t, 0)
+	check(t, p.hub.Close(1))
+	for _, what := range []string{"labeled", "unlabeled"} {
+		e := labelled(what, 1, "2", false, "bug", label)
+		e["pull_request"].(map[string]any)["state"] = "closed"
+		p.action(t.Context(), "pull_request", "f", e, "command", "preview", "preview", "true").demand(t, 0)
+		if diff := cmp.Diff([]string{"web-1", "api-1"}, p.droplets()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+}
+
 func TestTheInputAsksForAPreviewToo(t *testing.T) {
 	t.Parallel()
 	p := previewing(t)

@@ -44,6 +44,8 @@ type Pull struct {
 	BaseSHA, HeadSHA string
 	// Fork says that its branch is in another repository.
 	Fork bool
+	// Closed says that it is closed or merged.
+	Closed bool
 	// Labels are the names of those that it carries.
 	Labels []string
 }
@@ -58,6 +60,7 @@ type payload struct {
 	} `json:"repository"`
 	PullRequest *struct {
 		Number int    `json:"number"`
+		State  string `json:"state"`
 		Head   branch `json:"head"`
 		Base   branch `json:"base"`
 		Labels []struct {
@@ -121,7 +124,7 @@ func ReadEvent(getenv func(string) string) (Event, error) {
 
 func (e *Event) pull(p payload) {
 	r := p.PullRequest
-	e.Pull = &Pull{Number: r.Number, BaseSHA: r.Base.SHA, HeadSHA: r.Head.SHA}
+	e.Pull = &Pull{Number: r.Number, BaseSHA: r.Base.SHA, HeadSHA: r.Head.SHA, Closed: r.State == "closed"}
 	for _, label := range r.Labels {
 		e.Pull.Labels = append(e.Pull.Labels, label.Name)
 	}
