@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -523,6 +524,35 @@ func TestACancelledRunSaysWhatStateEachDropletIsIn(t *testing.T) {
 				t.Errorf("%s was left", o.Key)
 			}
 		}
+	}
+}
+
+func TestARunThatIsCancelledWhileItIsToldEndsInTime(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	began := make(chan time.Time, 100)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/comments") {
+			began <- time.Now()
+			cancel()
+			<-over
+		}
+		p.hub.ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	defer close(over)
+	p.env["GITHUB_API_URL"] = slow.URL
+	done := make(chan ended, 1)
+	go func() { done <- p.action(ctx, "pull_request", "1", pullRequest(7, "1", false)) }()
+	select {
+	case e := <-done:
+		if took := time.Since(<-began); took > 7*time.Second || e.summary == "" || e.outputs["result"] == "" {
+			t.Errorf("it took %s; the summary is %q", took, e.summary)
+		}
+	case <-time.After(9 * time.Second):
+		t.Error("it is still at work when the runner kills it")
 	}
 }
 

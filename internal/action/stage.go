@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/versatus/snowdrop/internal/action/publish"
 	"github.com/versatus/snowdrop/internal/action/workflow"
@@ -234,32 +235,44 @@ func (s *stage) perform(ctx context.Context) error {
 
 // close ends the reports, writes summary and outputs, and returns the run's error.
 func (s *stage) close(ctx context.Context, err error) error {
-	grace := tellTime
-	if ctx.Err() != nil {
-		grace = tellGrace
-		if s.github != nil {
-			s.github.Hurry()
-		}
-	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
 	defer s.stopTell()
-
+	if ctx.Err() != nil && s.github != nil {
+		s.github.Hurry()
+	}
 	s.ended = beyondServers(err)
 	for _, one := range s.reporters {
 		one.Finish(publish.Ending{Err: s.redact.Error(s.ended), Cancelled: ctx.Err() != nil, Blamed: blamed(s.ended, s.servers)})
 	}
-	told := make(chan struct{})
-	go func() { s.telling.Wait(); close(told) }()
-	select {
-	case <-told:
-	case <-late.Done():
+	if !s.toldInTime(ctx) {
 		s.warn("GitHub did not take all reports in the time that was left")
 	}
 	s.log.Close()
 	s.annotate(err)
 	s.write(ctx, err)
 	return err
+}
+
+// toldInTime waits for the reports, which have seconds left once the run is cancelled,
+// be that only now, while the end is told.
+func (s *stage) toldInTime(ctx context.Context) bool {
+	told := make(chan struct{})
+	go func() { s.telling.Wait(); close(told) }()
+	select {
+	case <-told:
+		return true
+	case <-time.After(tellTime):
+		return false
+	case <-ctx.Done():
+	}
+	if s.github != nil {
+		s.github.Hurry()
+	}
+	select {
+	case <-told:
+		return true
+	case <-time.After(tellGrace):
+		return false
+	}
 }
 
 // beyondServers is an error that no server's own end tells: of the fleet file, of
