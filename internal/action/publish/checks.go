@@ -45,14 +45,14 @@ type Checks struct {
 // check is one server's check run. What stands above the line belongs to Run
 // alone, what stands below is guarded by the mutex.
 type check struct {
-	server    string
-	id        int64
-	started   time.Time
-	tried     time.Time // the last time that it was written, or could not be
-	concluded bool
+	server  string
+	id      int64
+	started time.Time
+	tried   time.Time // the last time that it was written, or could not be
 	// ----
-	dirty    bool
-	finished *event.ServerFinished
+	dirty     bool
+	finished  *event.ServerFinished
+	concluded bool
 }
 
 var _ Reporter = (*Checks)(nil)
@@ -102,7 +102,10 @@ func (c *check) touch(s event.Subject) {
 
 // Written says whether GitHub has the check runs, with their annotations.
 func (c *Checks) Written() bool {
-	return !c.isOff() && !slices.ContainsFunc(c.checks, func(one *check) bool { return !one.concluded })
+	off := c.isOff()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !off && !slices.ContainsFunc(c.checks, func(one *check) bool { return !one.concluded })
 }
 
 // Run implements Reporter.
@@ -121,18 +124,18 @@ func (c *Checks) Run(ctx context.Context) {
 	})
 }
 
-func (c *Checks) news(one *check) (finished *event.ServerFinished, dirty bool) {
+func (c *Checks) news(one *check) (finished *event.ServerFinished, dirty, concluded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return one.finished, one.dirty
+	return one.finished, one.dirty, one.concluded
 }
 
 // write brings one check run up to date, if there is something to write and it may
 // be written already; else it returns how long to wait.
 func (c *Checks) write(ctx context.Context, one *check, end *Ending) (wait time.Duration) {
-	finished, dirty := c.news(one)
+	finished, dirty, concluded := c.news(one)
 	over := end != nil || finished != nil
-	if one.concluded || c.isOff() || !over && !dirty {
+	if concluded || c.isOff() || !over && !dirty {
 		return 0
 	}
 	if since := time.Since(one.tried); !over && !one.tried.IsZero() && since < checkEvery {
@@ -147,7 +150,9 @@ func (c *Checks) write(ctx context.Context, one *check, end *Ending) (wait time.
 		c.mu.Unlock()
 		return checkEvery // it may have been a passing fault
 	}
+	c.mu.Lock()
 	one.concluded = over
+	c.mu.Unlock()
 	return 0
 }
 

@@ -338,3 +338,25 @@ func TestTheCommentStandsOnThePullRequest(t *testing.T) {
 		})
 	}
 }
+
+func TestWhetherTheChecksAreWrittenCanBeAskedAtAnyTime(t *testing.T) {
+	t.Parallel()
+	c, ok := checks(newHub(), "web")(func(string) {}).(*publish.Checks)
+	if !ok {
+		t.Fatal("no checks")
+	}
+	done := make(chan struct{})
+	go func() { c.Run(t.Context()); close(done) }()
+	c.Finish(publish.Ending{})
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+			c.Written() // as after the time is up, when they are still being written
+		}
+	}
+	if !c.Written() {
+		t.Error("they are not written")
+	}
+}
