@@ -142,8 +142,11 @@ func (s *stage) retire(ctx context.Context, out outcome) {
 		pulls[s.order.preview.pull] = true // an earlier run may have come no further
 	}
 	for _, server := range out.result.Servers {
-		if pull := deploy.PreviewPull(server.Server); pull > 0 && server.Err == nil {
+		pull := deploy.PreviewPull(server.Server)
+		if pull > 0 && server.Err == nil {
 			pulls[pull] = true
+		} else {
+			delete(pulls, pull) // it is still there
 		}
 	}
 	for pull := range pulls {

@@ -176,6 +176,21 @@ func TestAClosedPullRequestGetsNoPreviewWhateverHappensToIt(t *testing.T) {
 	}
 }
 
+func TestAPreviewThatCouldNotBeDeletedIsNotSaidToBeGone(t *testing.T) {
+	t.Parallel()
+	p := previewing(t)
+	p.action(t.Context(), "pull_request", "f", labelled("labeled", 1, "2", false, label), "command", "preview").demand(t, 0)
+	check(t, p.lab.Fault(lab.Fault{Kind: "api-error", Target: "DELETE /v2/droplets/*", Status: 403, Count: -1}))
+	check(t, p.hub.Close(1))
+	p.action(t.Context(), "pull_request", "f", labelled("closed", 1, "2", false, label), "command", "preview").demand(t, 1)
+	if p.lab.State().Droplet("preview-pr-1-web") == nil {
+		t.Fatal("it is gone")
+	}
+	if diff := cmp.Diff([][]string{{"in_progress", "success"}}, p.stages("preview/pr-1/web")); diff != "" {
+		t.Errorf("deployments: %s", diff)
+	}
+}
+
 func TestTheInputAsksForAPreviewToo(t *testing.T) {
 	t.Parallel()
 	p := previewing(t)
