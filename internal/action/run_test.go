@@ -397,6 +397,9 @@ func TestAnErrorOfNixStandsAtItsLine(t *testing.T) {
 	if api.Conclusion != "cancelled" || len(api.Annotations) > 0 {
 		t.Errorf("api: %s %+v", api.Conclusion, api.Annotations)
 	}
+	if got, ok := e.outputs["changed"]; got != "" || !ok {
+		t.Errorf("whether anything changes is not known, and changed is %q", got)
+	}
 	if strings.Contains(e.log, "::error col=") {
 		t.Error("the place is told twice")
 	}

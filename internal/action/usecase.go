@@ -139,8 +139,8 @@ func (o outcome) changed() string {
 		return strconv.FormatBool(o.result != nil && slices.ContainsFunc(o.result.Servers, func(s deploy.ServerResult) bool {
 			return s.Outcome != event.Unchanged
 		}))
-	case o.plan == nil && o.result != nil:
-		return "" // only evaluated
+	case o.plan == nil && o.status == nil:
+		return "" // only evaluated, or not even planned
 	case o.plan != nil && o.plan.DryRun:
 		return strconv.FormatBool(len(o.pending()) > 0)
 	case o.result == nil:

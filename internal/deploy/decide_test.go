@@ -240,7 +240,7 @@ Make a new one with ` + "`snowdrop plan --out FILE`, and look at it"
 		t.Errorf("the same is different: %q", same)
 	}
 	was.Server.Rollout.Batch = fleet.Batch{Percent: 100}
-	if got := kept.differences(&Plan{Servers: []ServerPlan{was}}); len(got) != 1 || !strings.Contains(got[0], "rebuilt as web-1 and web-2; the plan has web-1, then web-2") {
+	if got := kept.differences(&Plan{Servers: []ServerPlan{was}}); len(got) != 2 || !strings.Contains(got[1], "rebuilt as web-1 and web-2; the plan has web-1, then web-2") {
 		t.Errorf("another rollout: %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
 )
@@ -33,6 +35,9 @@ type keptServer struct {
 	// Image and Toplevel are store paths.
 	Image    string `json:"image"`
 	Toplevel string `json:"toplevel,omitempty"`
+	// Config stands for what the fleet file says of the server, its installables left
+	// aside: files, rollout and verification are part of what a plan does.
+	Config string `json:"config"`
 	// CustomImage is the one that is there already; absent, it is to be made.
 	CustomImage *keptImage `json:"customImage,omitempty"`
 	// Record is what the server's record said; absent, there was none.
@@ -70,7 +75,7 @@ func (d *Deployer) Keep(p *Plan) KeptPlan {
 	for _, s := range p.Servers {
 		one := keptServer{
 			Server: s.Server.Name, Image: s.Want.ImagePath, Toplevel: s.Want.Toplevel,
-			Record: keepRecord(s.Record), Batches: s.batches(),
+			Config: configOf(s.Server), Record: keepRecord(s.Record), Batches: s.batches(),
 		}
 		if s.Image != nil {
 			one.CustomImage = &keptImage{s.Image.ID, s.Image.Name}
@@ -83,6 +88,16 @@ func (d *Deployer) Keep(p *Plan) KeptPlan {
 		kept.Servers = append(kept.Servers, one)
 	}
 	return kept
+}
+
+// configOf is a digest of a server's part of the fleet file.
+func configOf(s fleet.Server) string {
+	s.Image, s.System = "", "" // what they give is compared, and how they are written depends on the revision
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err.Error() // its types have no values that cannot be written
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(data))[:16]
 }
 
 func keepRecord(r *release.Record) *keptRecord {
@@ -201,6 +216,9 @@ func (was keptServer) differences(is ServerPlan) []string {
 		say("the flake gives %s, the plan has %s", is.Want.ImagePath, was.Image)
 	} else if is.Want.Toplevel != was.Toplevel {
 		say("the flake gives the system %s, the plan has %s", is.Want.Toplevel, was.Toplevel)
+	}
+	if configOf(is.Server) != was.Config {
+		say("the fleet file says something else of it now: its files, rollout, verification or droplets")
 	}
 	if image := was.CustomImage; image != nil {
 		switch {

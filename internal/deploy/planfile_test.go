@@ -202,3 +202,17 @@ func TestWhatIsNotAPlanIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAPlanIsRefusedWhenTheFleetFileSaysSomethingElse(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneWeb("stop"))
+	kept := s.keep()
+	web := s.fleet.Servers["web"]
+	web.Rollout.OnFailure = "rollback"
+	s.fleet.Servers["web"] = web
+	_, err := s.deployer().PlanFrom(t.Context(), kept, false)
+	var stale *deploy.StalePlanError
+	if s.failed(err) == nil || !errors.As(err, &stale) || !strings.Contains(err.Error(), "server web: the fleet file says something else") {
+		t.Errorf("the plan: %v", err)
+	}
+}
