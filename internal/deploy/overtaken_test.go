@@ -153,3 +153,17 @@ func TestAPreviewDoesWithoutSecretsThatOnlyADeployNeeds(t *testing.T) {
 	}
 	t.Errorf("it is not told: %+v", s.events)
 }
+
+func TestAPlanThatFoundNothingDoesNotSendOneToDeploy(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDroplet("stop"))
+	s.mustRun()
+	s.forget()
+	_, err := s.deployer().Preview(t.Context(), s.plan(deploy.Request{}))
+	check(t, err)
+	for _, e := range s.events {
+		if end, ok := e.(event.RunFinished); ok && strings.Join(end.Next, " ") != "snowdrop status" {
+			t.Errorf("next: %q", end.Next)
+		}
+	}
+}

@@ -106,13 +106,14 @@ func (r *run) next(err error) []string {
 		return []string{"snowdrop " + verbPreview + " list"}
 	}
 	if err == nil {
-		if r.verb == verbPlan {
+		switch {
+		case r.verb == verbPlan && len(r.plan.Pending()) > 0:
 			return []string{"snowdrop " + verbDeploy}
-		}
-		if r.steps.DryRun {
+		case r.steps.DryRun && r.verb != verbPlan:
 			return []string{"snowdrop " + r.verb}
+		default:
+			return []string{"snowdrop status"}
 		}
-		return []string{"snowdrop status"}
 	}
 	var next []string
 	for _, s := range r.results {
