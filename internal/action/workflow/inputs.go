@@ -36,19 +36,6 @@ type Inputs struct {
 	NixConfig string
 }
 
-// InputNames are all inputs that are read, sorted.
-func InputNames() []string {
-	names := []string{
-		"command", "config", "servers", "cycle", "image", "revision", "dry-run", "no-build", "force", "preview", "environment", "github-token",
-		"comment-author", "comment", "checks", "deployments", "summary", "nix-config",
-	}
-	for input := range credentials() {
-		names = append(names, input)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Verbs are what the action can do, as its input `command` names them.
 func Verbs() []string {
 	return []string{"plan", "deploy", "build", "rebuild", "rollback", "verify", "prune", "status", "preview", "preview-sweep"}
