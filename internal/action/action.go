@@ -45,7 +45,8 @@ const (
 	tellTime = 2 * time.Minute
 )
 
-// Run does what the workflow asks for and returns the exit code.
+// Run does what the workflow asks for and returns the exit code. Nothing is written
+// to the log once it has returned: reports that were not done in time are dropped.
 func Run(ctx context.Context, stdio IO) int {
 	token := rand.Text
 	r := &runner{
@@ -55,6 +56,7 @@ func Run(ctx context.Context, stdio IO) int {
 		now:      time.Now,
 		clock:    stdio.Clock,
 	}
+	defer r.commands.Close()
 	r.redact = connect.Secrets(r.getenv)
 	r.mask(connect.Credentials(r.getenv)...)
 	err := r.run(ctx)

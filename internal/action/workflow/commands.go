@@ -15,7 +15,7 @@ import (
 // what cannot be written is lost.
 type Commands struct {
 	mu     sync.Mutex
-	out    io.Writer
+	out    *neverFails
 	action *githubactions.Action
 	// token makes a word that nobody can guess.
 	token func() string
@@ -23,15 +23,23 @@ type Commands struct {
 
 // NewCommands writes to out; token makes a new random word at each call.
 func NewCommands(out io.Writer, token func() string) *Commands {
-	quiet := neverFails{out} // the toolkit panics where the log cannot be written
+	quiet := &neverFails{out} // the toolkit panics where the log cannot be written
 	return &Commands{out: quiet, action: githubactions.New(githubactions.WithWriter(quiet)), token: token}
 }
 
-type neverFails struct{ io.Writer }
+type neverFails struct{ to io.Writer }
 
-func (w neverFails) Write(p []byte) (int, error) {
-	_, _ = w.Writer.Write(p)
+func (w *neverFails) Write(p []byte) (int, error) {
+	_, _ = w.to.Write(p)
 	return len(p), nil
+}
+
+// Close ends the log: what is written afterwards, by a report that was still under
+// way when the run's time was up, is dropped.
+func (c *Commands) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.to = io.Discard
 }
 
 // Write writes text of our own, of whole lines: words from outside that stand in

@@ -111,6 +111,21 @@ func TestALogThatCannotBeWrittenEndsNothing(t *testing.T) {
 	}
 }
 
+func TestNothingIsWrittenToALogThatHasEnded(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	c := workflow.NewCommands(&log, counted())
+	c.Warning("", "in time")
+	c.Close()
+	before := log.String()
+	c.Warning("", "late")
+	c.Group("late", []string{"late"})
+	_, _ = c.Write([]byte("late\n"))
+	if got := log.String(); got != before || !strings.Contains(got, "in time") {
+		t.Errorf("the log is %q, it was %q when it ended", got, before)
+	}
+}
+
 func TestAnOutputCannotEndEarlyAndSetAnother(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "output")
