@@ -39,9 +39,9 @@ func (d *Deployer) Examine(ctx context.Context) []Examined {
 
 // examine looks at one server: first at it as a whole, then at its droplets.
 func (d *Deployer) examine(ctx context.Context, now world, s fleet.Server) []Examined {
-	droplets, err := ocean.Select(now.droplets, s.Droplets.Names, s.Droplets.Tag)
+	droplets, err := machines(s, now.droplets)
 	if err != nil {
-		return []Examined{{What: "server " + s.Name, Err: ocean.ForServer(s.Name, err)}}
+		return []Examined{{What: "server " + s.Name, Err: err}}
 	}
 	targets := make([]ocean.Target, len(droplets))
 	for i, droplet := range droplets {

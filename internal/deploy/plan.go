@@ -161,7 +161,8 @@ func (d *Deployer) asked(req Request) (flake string, servers []fleet.Server, err
 	if err != nil {
 		return "", nil, fmt.Errorf("choose servers: %w", err)
 	}
-	return f.Flake, servers, nil
+	servers, err = withImages(servers, req.Servers)
+	return f.Flake, servers, err
 }
 
 // planning is Plan as a step, so that it is shown like the others.
@@ -249,9 +250,9 @@ func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, err
 
 // server plans one server.
 func (p *Plan) server(s fleet.Server, want build.Built) (ServerPlan, error) {
-	droplets, err := ocean.Select(p.world.droplets, s.Droplets.Names, s.Droplets.Tag)
+	droplets, err := machines(s, p.world.droplets)
 	if err != nil {
-		return ServerPlan{}, fmt.Errorf("choose droplets: %w", ocean.ForServer(s.Name, err))
+		return ServerPlan{}, fmt.Errorf("choose droplets: %w", err)
 	}
 	one := ServerPlan{
 		Server: s, Droplets: droplets, Revision: p.Revision, RevisionTime: p.RevisionTime,

@@ -114,7 +114,7 @@ func (d *Deployer) status(now world, s fleet.Server) ServerStatus {
 			out.Images = append(out.Images, image)
 		}
 	}
-	droplets, err := ocean.Select(now.droplets, s.Droplets.Names, s.Droplets.Tag)
+	droplets, err := machines(s, now.droplets)
 	if err != nil {
 		out.Fault = err.Error()
 		return out

@@ -6,7 +6,6 @@ import (
 
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
-	"github.com/versatus/snowdrop/internal/ocean"
 )
 
 // underWayPause is between two looks at a rebuild that is under way.
@@ -37,7 +36,7 @@ func (w world) underWay(servers []fleet.Server, now time.Time) []string {
 	var busy []string
 	for _, s := range servers {
 		// What cannot be chosen is told when the server is planned.
-		droplets, _ := ocean.Select(w.droplets, s.Droplets.Names, s.Droplets.Tag)
+		droplets, _ := machines(s, w.droplets)
 		for _, droplet := range droplets {
 			known := w.records[s.Name].Droplet(droplet.ID)
 			if droplet.Locked && known != nil && known.Rebuild != nil &&

@@ -131,6 +131,21 @@ func (s *source) endpoint(n *node, endpoint string) {
 
 func (s *source) cycle(n, key *node, c Cycle) {
 	s.name(key, "cycle")
+	s.matches(n.get("ref"), validRef, "write a branch, a tag, or latest-tag")
+	if update := n.get("update"); update != nil && !update.bad {
+		s.oneOf(update.get("via"), updateWays())
+		if inputs := update.get("inputs"); inputs != nil && !inputs.bad {
+			for _, item := range inputs.items {
+				s.matches(item, validInput, "write the name of an input of the flake, such as nixpkgs")
+			}
+		}
+		if c.Ref == "" {
+			s.fault(update.head(), "add `ref:` with the branch whose lock file is to be updated", "%s is to be updated, and no branch is named", key.path)
+		}
+		if c.Ref == LatestTag {
+			s.fault(update.head(), "write `ref: main`, or leave `update:` out", "the lock file of a tag cannot be updated")
+		}
+	}
 	const hint = `write five fields in quotes: "0 3 * * *" is every night at three`
 	at := n.get("cron")
 	if at == nil {
@@ -159,12 +174,21 @@ func (s *source) owners(f *Fleet, servers, defaults *node) {
 		case first.server == server:
 			s.fault(at, "name it once", "%s is named twice", what)
 		default:
-			s.fault(at, "a droplet runs one server; give each its own",
+			s.fault(at, "a machine runs one server; give each its own",
 				"%s belongs to the servers %q (line %d) and %q", what, first.server, first.at.line, server)
 		}
 	}
 	for _, e := range servers.entries {
 		server := f.Servers[e.key.text]
+		if server.Provider == SSHHosts {
+			hosts := withDefaults(e.value, defaults).get("hosts")
+			for i, host := range server.Hosts {
+				if host.Address != "" {
+					claim(fmt.Sprintf("the host at %s", host.Address), e.key.text, hosts.item(i))
+				}
+			}
+			continue
+		}
 		at := withDefaults(e.value, defaults).get("droplets")
 		if at == nil {
 			at = e.key

@@ -15,6 +15,9 @@ func (s *source) values(n *node, server Server, cycles []string) {
 	}
 	s.installable(n.get("image"))
 	s.installable(n.get("system"))
+	s.installable(n.get("vm"))
+	s.oneOf(n.get("provider"), providers())
+	s.hosts(n.get("hosts"))
 	if at := n.get("cycle"); at != nil && cycles != nil && !slices.Contains(cycles, server.Cycle) {
 		s.fault(at, cmp.Or(didYouMean(server.Cycle, cycles), "declare it under `cycles:`"),
 			"there is no cycle %q", server.Cycle)
@@ -30,6 +33,7 @@ func (s *source) values(n *node, server Server, cycles []string) {
 
 // whole reports what a server lacks, defaults included.
 func (s *source) whole(n *node, server Server) {
+	s.machines(n, server)
 	ssh := n.get("ssh")
 	if ssh == nil || ssh.bad || server.SSH.HostKeyPolicy != Strict {
 		return
@@ -166,6 +170,7 @@ func (s *source) rollout(n *node, r Rollout) {
 	s.oneOf(n.get("on-failure"), reactions())
 	s.atLeast(n.get("max-failures"), r.MaxFailures, 0)
 	s.positive(n.get("rebuild-timeout"), r.RebuildTimeout)
+	s.positive(n.get("confirm-timeout"), r.ConfirmTimeout)
 }
 
 func (s *source) verify(n *node, v Verify) {

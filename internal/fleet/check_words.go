@@ -16,6 +16,8 @@ import (
 func deliveries() []string { return []string{string(Presigned), string(PublicRead)} }
 func policies() []string   { return []string{string(Rotate), string(Strict), string(AcceptNew)} }
 func reactions() []string  { return []string{string(Stop), string(Rollback)} }
+func providers() []string  { return []string{string(DigitalOcean), string(SSHHosts)} }
+func updateWays() []string { return []string{string(ViaPullRequest), string(ViaBranch)} }
 func addresses() []string  { return []string{"public", "private"} }
 
 // The patterns, here for the checks and for the schema.
@@ -27,6 +29,8 @@ const (
 	dropletPattern = `^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`
 	urlPattern     = `^https?://[^\s/?#]+([/?#]\S*)?$`
 	hostPattern    = `^[A-Za-z0-9._:%-]+$`
+	refPattern     = `^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`
+	inputPattern   = `^[a-zA-Z][a-zA-Z0-9_/-]*$`
 	envPattern     = `^[A-Za-z_][A-Za-z0-9_]*$`
 	modePattern    = `^[0-7]{3,4}$`
 	userPattern    = `^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$`
@@ -46,6 +50,8 @@ var (
 	validDroplet = regexp.MustCompile(dropletPattern)
 	validURL     = regexp.MustCompile(urlPattern)
 	validHost    = regexp.MustCompile(hostPattern)
+	validRef     = regexp.MustCompile(refPattern)
+	validInput   = regexp.MustCompile(inputPattern)
 	validEnv     = regexp.MustCompile(envPattern)
 	validMode    = regexp.MustCompile(modePattern)
 	validUser    = regexp.MustCompile(userPattern)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -93,13 +94,15 @@ func (n *node) without(key string) *node {
 // builtin is a server of which nothing is written.
 func builtin(name string) Server {
 	return Server{
-		Name: name,
-		Keep: 3,
+		Name:     name,
+		Provider: DigitalOcean,
+		Keep:     3,
 		SSH:  SSH{User: "root", Port: 22, Address: "public", HostKeyPolicy: Rotate},
 		Rollout: Rollout{
 			Batch:          Batch{Count: 1},
 			OnFailure:      Stop,
 			RebuildTimeout: Duration(20 * time.Minute),
+			ConfirmTimeout: Duration(time.Minute),
 		},
 		Verify: Verify{
 			Soak:    Duration(10 * time.Second),
@@ -110,15 +113,25 @@ func builtin(name string) Server {
 
 // complete gives values to what depends on other values, or stands in a list.
 func (s *Server) complete(flake string) {
+	build := flake + "#nixosConfigurations." + s.Name + ".config.system.build."
 	if s.Image == "" {
-		build := flake + "#nixosConfigurations." + s.Name + ".config.system.build."
-		s.Image = build + "digitalOceanImage"
+		if s.Provider != SSHHosts {
+			s.Image = build + "digitalOceanImage"
+		}
 		if s.System == "" {
 			s.System = build + "toplevel"
 		}
 	}
-	if len(s.Droplets.Names) == 0 && s.Droplets.Tag == "" {
+	if before, ok := strings.CutSuffix(s.System, ".config.system.build.toplevel"); ok && s.VM == "" {
+		s.VM = before + ".config.system.build.vm"
+	}
+	if s.Provider != SSHHosts && len(s.Droplets.Names) == 0 && s.Droplets.Tag == "" {
 		s.Droplets.Names = []string{s.Name}
+	}
+	for i := range s.Hosts {
+		if s.Hosts[i].Address == "" {
+			s.Hosts[i].Address = s.Hosts[i].Name
+		}
 	}
 	if j := s.SSH.Jump; j != nil {
 		if j.Port == 0 {

@@ -16,6 +16,7 @@ func TestLoadReadsTheExampleOfTheDesign(t *testing.T) {
 	web := builtin("web")
 	web.Image = ".#web-image"
 	web.System = ".#nixosConfigurations.web.config.system.build.toplevel"
+	web.VM = ".#nixosConfigurations.web.config.system.build.vm"
 	web.Droplets = Droplets{Names: []string{"web-1", "web-2"}}
 	web.Cycle = "nightly"
 	web.Files = []File{{

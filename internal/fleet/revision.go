@@ -27,9 +27,10 @@ func (f *Fleet) AtRevision(revision string) (*Fleet, error) {
 	out.Servers = maps.Clone(f.Servers)
 	for _, name := range sortedKeys(out.Servers) {
 		s := out.Servers[name]
-		s.Image = at(s.Image)
-		if s.System != "" {
-			s.System = at(s.System)
+		for _, installable := range []*string{&s.Image, &s.System, &s.VM} {
+			if *installable != "" {
+				*installable = at(*installable)
+			}
 		}
 		out.Servers[name] = s
 	}

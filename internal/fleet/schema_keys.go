@@ -42,11 +42,18 @@ func (r *refiner) fleet() {
 	}
 	r.key("Nix", "options").Examples = []any{map[string]any{"cores": 4, "max-jobs": "auto"}}
 	r.key("Cycle", "cron").Examples = []any{"0 3 * * *", "0 3 1,15 * *"}
+	r.pattern("Cycle", "ref", refPattern, "main", LatestTag)
+	r.enum("Update", "via", updateWays())
+	r.items("Update", "inputs", inputPattern, "nixpkgs")
 }
 
 func (r *refiner) server() {
 	r.pattern("Server", "image", `#.`, ".#web-image", ".#nixosConfigurations.web.config.system.build.digitalOceanImage")
 	r.pattern("Server", "system", `#.`, ".#nixosConfigurations.web.config.system.build.toplevel")
+	r.pattern("Server", "vm", `#.`, ".#nixosConfigurations.web.config.system.build.vm")
+	r.enum("Server", "provider", providers())
+	r.pattern("Host", "name", dropletPattern, "db-1")
+	r.pattern("Host", "address", hostPattern, "203.0.113.7", "db-1.example.org")
 	r.pattern("Server", "url", urlPattern, "https://www.example.com")
 	r.number("Server", "keep", 1, -1, 3)
 
@@ -93,6 +100,7 @@ func (r *refiner) verify() {
 	r.enum("Rollout", "on-failure", reactions())
 	r.number("Rollout", "max-failures", 0, -1, 0)
 	r.preset("Rollout", "rebuild-timeout", "20m")
+	r.preset("Rollout", "confirm-timeout", "60s")
 
 	r.items("Verify", "units", unitPattern, "nginx.service")
 	r.items("Verify", "allow-failed", `(`+unitPattern+`)|([*?\[])`, "systemd-networkd-wait-online.service")

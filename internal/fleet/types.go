@@ -69,12 +69,21 @@ type Server struct {
 	// Name is the key in the fleet file.
 	Name string `yaml:"-" json:"-"`
 
+	// Provider is where the server's machines are: digitalocean, or ssh for any
+	// machines that SSH reaches, which get no images; default: digitalocean.
+	Provider Provider `yaml:"provider" json:"provider,omitempty"`
+	// Hosts are the machines of a server of provider ssh, in the order in which they
+	// are changed.
+	Hosts []Host `yaml:"hosts" json:"hosts,omitempty"`
 	// Image is the installable of the disk image; default:
 	// .#nixosConfigurations.<name>.config.system.build.digitalOceanImage.
 	Image string `yaml:"image" json:"image,omitempty"`
 	// System is the installable of the toplevel; empty where the image is given
 	// and the toplevel is not: then verification cannot know the expected system.
 	System string `yaml:"system" json:"system,omitempty"`
+	// VM is the installable of a script that runs the server as a local virtual
+	// machine; default: beside System, where that is a config.system.build.toplevel.
+	VM string `yaml:"vm" json:"vm,omitempty"`
 	// Droplets says which droplets run the server; default: the one of its name.
 	Droplets Droplets `yaml:"droplets" json:"droplets,omitzero"`
 	// URL is where people see what the server serves; GitHub links to it from the
@@ -92,6 +101,23 @@ type Server struct {
 	Rollout Rollout `yaml:"rollout" json:"rollout,omitzero"`
 	// Verify is what must hold before a droplet counts as verified.
 	Verify Verify `yaml:"verify" json:"verify,omitzero"`
+}
+
+// Provider is where a server's machines are.
+type Provider string
+
+// The providers; DigitalOcean is the default.
+const (
+	DigitalOcean Provider = "digitalocean"
+	SSHHosts     Provider = "ssh"
+)
+
+// Host is a machine that SSH reaches and that snowdrop did not make.
+type Host struct {
+	// Name is how people call it.
+	Name string `yaml:"name" json:"name"`
+	// Address is a host name or an address; default: its name.
+	Address string `yaml:"address" json:"address,omitempty"`
 }
 
 // Droplets says which droplets run a server: by name or by tag, not both.
@@ -186,6 +212,9 @@ type Rollout struct {
 	MaxFailures int `yaml:"max-failures" json:"max-failures,omitempty"`
 	// RebuildTimeout bounds one rebuild action; default: 20m.
 	RebuildTimeout Duration `yaml:"rebuild-timeout" json:"rebuild-timeout,omitempty"`
+	// ConfirmTimeout is how long a droplet that was switched over SSH waits to be
+	// reached over a new connection, before it goes back by itself; default: 60s.
+	ConfirmTimeout Duration `yaml:"confirm-timeout" json:"confirm-timeout,omitempty"`
 }
 
 // OnFailure says what happens when a batch failed.
@@ -229,7 +258,34 @@ type HTTPCheck struct {
 type Cycle struct {
 	// Cron is when, in the five fields of cron, in UTC: "0 3 * * *".
 	Cron string `yaml:"cron" json:"cron"`
+	// Ref is what is deployed: a branch or a tag of the repository's origin, or
+	// latest-tag for its newest version; default: what is checked out.
+	Ref string `yaml:"ref" json:"ref,omitempty"`
+	// Update brings the flake's inputs up to date before the cycle is deployed.
+	Update *Update `yaml:"update" json:"update,omitempty"`
 }
+
+// LatestTag is the Ref that stands for the newest version among the tags.
+const LatestTag = "latest-tag"
+
+// Update brings inputs of the flake up to date, as nix flake update does.
+type Update struct {
+	// Inputs are the names of the inputs; none means all.
+	Inputs []string `yaml:"inputs" json:"inputs,omitempty"`
+	// Via is where the changed lock file goes: pull-request offers it for review, and
+	// it is deployed once it is merged; branch commits it to Ref, and it is deployed
+	// at once; default: pull-request.
+	Via UpdateVia `yaml:"via" json:"via,omitempty"`
+}
+
+// UpdateVia is where a changed lock file goes.
+type UpdateVia string
+
+// The ways of a changed lock file; ViaPullRequest is the default.
+const (
+	ViaPullRequest UpdateVia = "pull-request"
+	ViaBranch      UpdateVia = "branch"
+)
 
 // Duration is a time.Duration written as in Go ("10s", "1h30m").
 type Duration time.Duration

@@ -79,12 +79,28 @@ type Droplet struct {
 	HostKeys []string `json:"hostKeys,omitempty"`
 	// Rebuild is set from before a rebuild is sent until its new host keys are
 	// known: while it is, one new set of host keys may be accepted.
-	Rebuild    *Rebuild  `json:"rebuild,omitempty"`
+	Rebuild *Rebuild `json:"rebuild,omitempty"`
+	// Switched is set while the droplet does not run what its image has, because it
+	// was switched over SSH.
+	Switched   *Switched `json:"switched,omitempty"`
 	Evidence   *Evidence `json:"evidence,omitempty"`
 	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
 	// Downtime is how long it was away when it was last rebuilt: from the request to
 	// the first answer of the new boot, in nanoseconds.
 	Downtime time.Duration `json:"downtime,omitempty"`
+}
+
+// Switched says that a droplet was given another system than its image has, over
+// SSH. It lasts until the droplet is rebuilt; a host of provider ssh has no image, and
+// its server's release is what it was switched to.
+type Switched struct {
+	// Verb is how: switch, or test, which the next boot undoes, or boot, which it
+	// carries out.
+	Verb string `json:"verb"`
+	// Revision is empty where the flake was not committed.
+	Revision string    `json:"revision,omitempty"`
+	System   string    `json:"system"`
+	At       time.Time `json:"at"`
 }
 
 // Rebuild is a rebuild that was asked for and not yet accounted for.
