@@ -20,7 +20,13 @@ import (
 type keyRing struct {
 	env  func(string) string
 	mu   sync.Mutex
-	read map[string]ssh.Signer
+	read map[string]privateKey
+}
+
+// privateKey is a key in both of its forms: to sign with, and as a file holds it.
+type privateKey struct {
+	signer ssh.Signer
+	text   string
 }
 
 func identityOf(t Target, cfg Config) *fleet.Source {
@@ -50,19 +56,19 @@ type namedSigner struct {
 // environment's key, the agent's and those in ~/.ssh, in this order.
 func (r *keyRing) open(ctx context.Context, identity *fleet.Source) (*authenticator, error) {
 	if identity != nil {
-		signer, err := r.source(ctx, *identity)
+		key, err := r.source(ctx, *identity)
 		if err != nil {
 			return nil, err
 		}
-		return &authenticator{fixed: []namedSigner{{signer, describe(*identity)}}}, nil
+		return &authenticator{fixed: []namedSigner{{key.signer, describe(*identity)}}}, nil
 	}
 	a := &authenticator{}
 	if r.env(EnvPrivateKey) != "" {
-		signer, err := r.source(ctx, fleet.Source{Env: EnvPrivateKey})
+		key, err := r.source(ctx, fleet.Source{Env: EnvPrivateKey})
 		if err != nil {
 			return nil, err
 		}
-		a.fixed = append(a.fixed, namedSigner{signer, EnvPrivateKey})
+		a.fixed = append(a.fixed, namedSigner{key.signer, EnvPrivateKey})
 	}
 	a.openAgent(ctx, r.env(EnvAgent))
 	files, encrypted := r.homeKeys(ctx)
@@ -93,63 +99,71 @@ func (r *keyRing) homeKeys(ctx context.Context) ([]namedSigner, []error) {
 		found     []namedSigner
 		encrypted []error
 	)
-	home := r.env("HOME")
-	if home == "" {
-		return nil, nil
-	}
-	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
-		file := filepath.Join(home, ".ssh", name)
-		if _, err := os.Stat(file); err != nil {
-			continue
-		}
-		signer, err := r.source(ctx, fleet.Source{File: file})
+	for _, file := range r.homeFiles() {
+		key, err := r.source(ctx, fleet.Source{File: file})
 		if err != nil {
 			encrypted = append(encrypted, err)
 			continue
 		}
-		found = append(found, namedSigner{signer, "~/.ssh/" + name})
+		found = append(found, namedSigner{key.signer, "~/.ssh/" + filepath.Base(file)})
 	}
 	return found, encrypted
 }
 
-func (r *keyRing) source(ctx context.Context, src fleet.Source) (ssh.Signer, error) {
-	key := src.Env + "\x00" + src.File + "\x00" + strings.Join(src.Command, "\x00")
+// homeFiles are the keys that are in ~/.ssh.
+func (r *keyRing) homeFiles() []string {
+	home := r.env("HOME")
+	if home == "" {
+		return nil
+	}
+	var there []string
+	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+		file := filepath.Join(home, ".ssh", name)
+		if _, err := os.Stat(file); err == nil {
+			there = append(there, file)
+		}
+	}
+	return there
+}
+
+func (r *keyRing) source(ctx context.Context, src fleet.Source) (privateKey, error) {
+	id := src.Env + "\x00" + src.File + "\x00" + strings.Join(src.Command, "\x00")
 	r.mu.Lock()
 	defer r.mu.Unlock() // held while a command runs: it is to run once
-	if signer, ok := r.read[key]; ok {
-		return signer, nil
+	if key, ok := r.read[id]; ok {
+		return key, nil
 	}
 	text, err := ReadSource(ctx, src, r.env)
 	if err != nil {
-		return nil, err
+		return privateKey{}, err
 	}
-	signer, err := parsePrivateKey(text, describe(src))
+	key, err := parsePrivateKey(text, describe(src))
 	if err != nil {
-		return nil, err
+		return privateKey{}, err
 	}
 	if r.read == nil {
-		r.read = map[string]ssh.Signer{}
+		r.read = map[string]privateKey{}
 	}
-	r.read[key] = signer
-	return signer, nil
+	r.read[id] = key
+	return key, nil
 }
 
 // parsePrivateKey is forgiving about what happens to a key on its way through a
 // secret store: other line ends, blanks around it.
-func parsePrivateKey(text []byte, from string) (ssh.Signer, error) {
+func parsePrivateKey(text []byte, from string) (privateKey, error) {
 	clean := strings.TrimSpace(strings.ReplaceAll(string(text), "\r\n", "\n")) + "\n"
 	signer, err := ssh.ParsePrivateKey([]byte(clean))
 	var encrypted *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &encrypted):
-		return nil, fmt.Errorf("the private key in %s is encrypted: load it into an agent (ssh-add), or use one without a passphrase", from)
+		return privateKey{}, fmt.Errorf("the private key in %s is encrypted: load it into an agent (ssh-add), or use one without a passphrase", from)
 	case err != nil && strings.HasPrefix(clean, "ssh-"):
-		return nil, fmt.Errorf("%s holds a public key: the private one is needed", from)
+		return privateKey{}, fmt.Errorf("%s holds a public key: the private one is needed", from)
 	case err != nil:
 		// The library's error does not hold the key, but neither does it help.
-		return nil, fmt.Errorf("%s does not hold a private key in OpenSSH or PEM form", from)
+		return privateKey{}, fmt.Errorf("%s does not hold a private key in OpenSSH or PEM form", from)
 	}
-	return signer, nil
+	return privateKey{signer, clean}, nil
 }
 
 // signers is called by the handshake, once.
