@@ -1,0 +1,156 @@
+// Package git runs the git program: it finds out what a branch or a tag is, brings
+// commits that are not there yet, and commits and pushes a changed file from a tree
+// of its own, so that what is checked out stays as it is.
+package git
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// ErrNotInstalled says that there is no git program to run.
+var ErrNotInstalled = errors.New("git is not installed")
+
+// grace is how long git may take to end after SIGTERM.
+const grace = 3 * time.Second
+
+// Config says how git is run. The zero Config runs "git" from PATH.
+type Config struct {
+	// Bin is the program; default "git".
+	Bin string
+	// Env is added to this process's environment, as "NAME=value".
+	Env []string
+	// Token, if set, is what git identifies itself with to Server by HTTPS, instead of
+	// what the repository has been given for that.
+	Token string
+	// Server is where the token is for, such as https://github.com.
+	Server string
+}
+
+// Client runs git. It is safe for concurrent use.
+type Client struct {
+	bin string
+	env []string
+}
+
+// New makes a Client. Nothing is run yet.
+func New(cfg Config) *Client {
+	c := &Client{bin: cfg.Bin, env: cfg.Env}
+	if c.bin == "" {
+		c.bin = "git"
+	}
+	// Nobody sits there to be asked; an editor or a pager would wait for ever.
+	c.env = append(c.env, "GIT_TERMINAL_PROMPT=0", "GIT_EDITOR=:", "GIT_PAGER=cat", "LC_ALL=C")
+	c.env = append(c.env, identify(cfg.Token, cfg.Server)...)
+	return c
+}
+
+// identify gives git a token. It stands in the environment, where it is not to be
+// seen by others, as on a command line it would be. The empty value makes git forget
+// the header that actions/checkout may have left in the repository's configuration:
+// GitHub refuses requests that have two.
+// https://git-scm.com/docs/git-config#Documentation/git-config.txt-httpextraHeader
+func identify(token, server string) []string {
+	if token == "" || server == "" {
+		return nil
+	}
+	key := "http." + strings.TrimSuffix(server, "/") + "/.extraheader"
+	basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
+	return []string{
+		"GIT_CONFIG_COUNT=2",
+		"GIT_CONFIG_KEY_0=" + key, "GIT_CONFIG_VALUE_0=",
+		"GIT_CONFIG_KEY_1=" + key, "GIT_CONFIG_VALUE_1=AUTHORIZATION: basic " + basic,
+	}
+}
+
+// CommandError is a git command that failed.
+type CommandError struct {
+	// Args are git's arguments, Dir where it ran.
+	Args []string
+	Dir  string
+	// Said is what git printed as its error.
+	Said string
+	Err  error
+}
+
+// Error says which command failed, and what git said.
+func (e *CommandError) Error() string {
+	text := "git " + withoutPasswords(strings.Join(e.Args, " "))
+	if e.Said == "" {
+		return fmt.Sprintf("%s: %v", text, e.Err)
+	}
+	return fmt.Sprintf("%s: %s", text, e.Said)
+}
+
+// Unwrap returns what running the program said.
+func (e *CommandError) Unwrap() error { return e.Err }
+
+// run runs git in a folder and returns what it printed, without the last line end.
+// Cancelling ctx ends it.
+func (c *Client) run(ctx context.Context, dir string, args ...string) (string, error) {
+	// Hooks are for people at work: they ask, reformat and refuse.
+	all := append([]string{"-c", "core.hooksPath=" + os.DevNull}, args...)
+	cmd := exec.CommandContext(ctx, c.bin, all...) //nolint:gosec // the program and its arguments are the user's own
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), c.env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Cancel = func() error { return terminate(cmd.Process) }
+	cmd.WaitDelay = grace
+	err := cmd.Run()
+	out := strings.TrimRight(stdout.String(), "\r\n")
+	switch {
+	case err == nil:
+		return out, nil
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("git %s was stopped: %w", args[0], context.Cause(ctx))
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("%w: there is no program %q; install it (Debian and Ubuntu: apt-get install git), then try again", ErrNotInstalled, c.bin)
+	}
+	return out, &CommandError{Args: args, Dir: dir, Said: withoutPasswords(strings.TrimSpace(stderr.String())), Err: err}
+}
+
+// withoutPasswords takes out what stands before the host of an address: git repeats
+// the remote's address in its errors, and people put tokens there.
+func withoutPasswords(text string) string {
+	words := strings.SplitAfter(text, "://")
+	for i := 1; i < len(words); i++ {
+		end := strings.IndexAny(words[i], "/ '\"\n")
+		if end < 0 {
+			end = len(words[i])
+		}
+		if at := strings.LastIndex(words[i][:end], "@"); at >= 0 {
+			words[i] = words[i][at+1:]
+		}
+	}
+	return strings.Join(words, "")
+}
+
+// GitHubRepository is "owner/name" of an address on a GitHub server (such as
+// https://github.com), by HTTPS, by SSH or in the short form of SSH; false for any
+// other address.
+func GitHubRepository(address, server string) (string, bool) {
+	host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(server, "https://"), "http://"), "/")
+	var at, path string
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		at, path = u.Hostname(), u.Path
+		if u.Scheme == "https" || u.Scheme == "http" {
+			at = u.Host
+		}
+	} else if before, after, ok := strings.Cut(address, ":"); ok {
+		at, path = before[strings.LastIndex(before, "@")+1:], after
+	}
+	path = strings.TrimSuffix(strings.Trim(path, "/"), ".git")
+	if host == "" || !strings.EqualFold(at, host) || strings.Count(path, "/") != 1 {
+		return "", false
+	}
+	return path, true
+}

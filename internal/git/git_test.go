@@ -1,0 +1,379 @@
+package git_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/versatus/snowdrop/internal/git"
+)
+
+// server is a repository that others clone, and one in which people work on it.
+type server struct {
+	t *testing.T
+	// address is where it is cloned from; work is where people commit.
+	address, work string
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("there is no git here")
+	}
+	dir := t.TempDir()
+	s := &server{t: t, address: "file://" + filepath.ToSlash(filepath.Join(dir, "bare")), work: filepath.Join(dir, "work")}
+	run(t, dir, "init", "--quiet", "--bare", "--initial-branch=main", "bare")
+	run(t, dir, "-C", "bare", "config", "uploadpack.allowAnySHA1InWant", "true")
+	run(t, dir, "clone", "--quiet", s.address, "work")
+	run(t, s.work, "checkout", "--quiet", "-B", "main")
+	return s
+}
+
+// commit commits a file, pushes the branch that is checked out, and returns the commit.
+func (s *server) commit(text string) string {
+	s.t.Helper()
+	write(s.t, filepath.Join(s.work, "file"), text)
+	run(s.t, s.work, "add", ".")
+	run(s.t, s.work, "commit", "--quiet", "-m", text)
+	run(s.t, s.work, "push", "--quiet", "origin", "HEAD")
+	return run(s.t, s.work, "rev-parse", "HEAD")
+}
+
+func (s *server) tag(args ...string) {
+	s.t.Helper()
+	run(s.t, s.work, append([]string{"tag"}, args...)...)
+	run(s.t, s.work, "push", "--quiet", "origin", "--tags")
+}
+
+// clone is a new clone.
+func (s *server) clone(args ...string) *git.Repository {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	run(s.t, dir, append(append([]string{"clone", "--quiet"}, args...), s.address, "clone")...)
+	r, err := client().Open(s.t.Context(), filepath.Join(dir, "clone"))
+	check(s.t, err)
+	return r
+}
+
+// client knows nobody: as in a container.
+func client() *git.Client {
+	return git.New(git.Config{Env: []string{"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_NOSYSTEM=1"}})
+}
+
+func run(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_NAME=mona", "GIT_AUTHOR_EMAIL=mona@example.com", "GIT_COMMITTER_NAME=mona", "GIT_COMMITTER_EMAIL=mona@example.com")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	check(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestABranchAndATagAreFoundWhereTheRemoteHasThem(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	one := s.commit("one")
+	s.tag("-a", "v1.0.0", "-m", "one")
+	two := s.commit("two")
+	run(t, s.work, "push", "--quiet", "origin", "HEAD:refs/heads/x/refs/heads/main", "HEAD:refs/heads/feature/main")
+	r := s.clone()
+	three := s.commit("three") // the clone does not know of it
+	for ref, want := range map[string]git.Ref{
+		"main":            {Name: "main", Full: "refs/heads/main", Revision: three},
+		"refs/heads/main": {Name: "main", Full: "refs/heads/main", Revision: three},
+		"feature/main":    {Name: "feature/main", Full: "refs/heads/feature/main", Revision: two},
+		"v1.0.0":          {Name: "v1.0.0", Full: "refs/tags/v1.0.0", Revision: one}, // not the tag's own object
+	} {
+		got, err := r.Resolve(t.Context(), ref)
+		check(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", ref, diff)
+		}
+	}
+	if _, err := r.Resolve(t.Context(), "mian"); !errors.Is(err, git.ErrNoSuchRef) || !strings.Contains(err.Error(), `"mian"`) {
+		t.Errorf("a branch that is not there: %v", err)
+	}
+}
+
+func TestABranchAndATagOfOneNameAreNotGuessedAt(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.commit("one")
+	s.tag("stable")
+	run(t, s.work, "push", "--quiet", "origin", "HEAD:refs/heads/stable")
+	r := s.clone()
+	if _, err := r.Resolve(t.Context(), "stable"); err != nil {
+		t.Errorf("both are one commit: %v", err)
+	}
+	s.commit("two")
+	run(t, s.work, "push", "--quiet", "origin", "HEAD:refs/heads/stable")
+	if _, err := r.Resolve(t.Context(), "stable"); err == nil || !strings.Contains(err.Error(), "refs/heads/stable or refs/tags/stable") {
+		t.Errorf("they differ: %v", err)
+	}
+	if ref, err := r.Resolve(t.Context(), "refs/tags/stable"); err != nil || ref.Branch() {
+		t.Errorf("the tag: %+v, %v", ref, err)
+	}
+}
+
+func TestTheLatestTagIsTheNewestRelease(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r := s.clone()
+	s.commit("zero")
+	for _, none := range []string{"nightly", "v2.0.0-rc.1", "v1", "v01.2.3"} {
+		s.tag(none)
+	}
+	if ref, err := r.LatestTag(t.Context()); !errors.Is(err, git.ErrNoSuchRef) || !strings.Contains(err.Error(), "v2.0.0-rc.1") {
+		t.Errorf("no release yet: %+v, %v", ref, err)
+	}
+	want := map[string]string{}
+	for _, tag := range []string{"v1.9.0", "v1.10.0", "1.10.1+build.5", "v1.2.30", "v20261124093000123456789.0.0"} {
+		want[tag] = s.commit(tag)
+		s.tag("-a", tag, "-m", tag)
+		ref, err := r.LatestTag(t.Context())
+		check(t, err)
+		newest := tag
+		if tag == "v1.2.30" { // made later, but older
+			newest = "1.10.1+build.5"
+		}
+		if ref.Name != newest || ref.Revision != want[newest] || ref.Branch() {
+			t.Errorf("after %s: %+v", tag, ref)
+		}
+	}
+}
+
+func TestACommitIsBroughtAndTheCloneStaysAsItWas(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.commit("one")
+	two := s.commit("two")
+	s.commit("three")
+	shallow, whole := s.clone("--depth=1"), s.clone()
+	run(t, s.work, "checkout", "--quiet", "-b", "stable", two)
+	four := s.commit("four")
+	for name, r := range map[string]*git.Repository{"shallow": shallow, "whole": whole} {
+		before := run(t, r.Root, "for-each-ref") + run(t, r.Root, "status", "--short", "--branch") + run(t, r.Root, "rev-parse", "--is-shallow-repository")
+		for _, ref := range []git.Ref{{Name: "main", Full: "refs/heads/main", Revision: two}, {Name: "stable", Full: "refs/heads/stable", Revision: four}} {
+			check(t, r.Bring(t.Context(), ref))
+			run(t, r.Root, "cat-file", "-e", ref.Revision+"^{tree}")
+		}
+		after := run(t, r.Root, "for-each-ref") + run(t, r.Root, "status", "--short", "--branch") + run(t, r.Root, "rev-parse", "--is-shallow-repository")
+		if before != after {
+			t.Errorf("%s: before:\n%s\nafter:\n%s", name, before, after)
+		}
+		if _, err := os.Stat(filepath.Join(r.Root, ".git", "FETCH_HEAD")); err == nil {
+			t.Errorf("%s has a FETCH_HEAD", name)
+		}
+	}
+}
+
+func TestAChangeIsCommittedBesideWhatIsCheckedOut(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	one := s.commit("one")
+	s.commit("two")
+	r := s.clone("--depth=1")
+	write(t, filepath.Join(r.Root, "file"), "somebody is at work")
+	write(t, filepath.Join(r.Root, ".git", "hooks", "pre-commit"), "#!/bin/sh\nexit 1\n")
+	check(t, os.Chmod(filepath.Join(r.Root, ".git", "hooks", "pre-commit"), 0o700)) //nolint:gosec // a hook is a program
+	ref := git.Ref{Name: "main", Full: "refs/heads/main", Revision: one}
+	check(t, r.Bring(t.Context(), ref))
+	tree, err := r.Tree(t.Context(), one)
+	check(t, err)
+	write(t, filepath.Join(tree.Dir, "file"), "changed")
+	write(t, filepath.Join(tree.Dir, "new file"), "new")
+	changed, err := tree.Changed(t.Context())
+	check(t, err)
+	if diff := cmp.Diff([]string{"file", "new file"}, changed); diff != "" {
+		t.Error(diff)
+	}
+	if got := string(tree.Former(t.Context(), "file")) + string(tree.Former(t.Context(), "new file")); got != "one" {
+		t.Errorf("before: %q", got)
+	}
+	commit, err := tree.Commit(t.Context(), git.Identity{Name: "snowdrop", Email: "snowdrop@example.com"}, "a change\n\nSigned: yes", changed...)
+	check(t, err)
+	check(t, tree.Close(t.Context()))
+	got, err := r.Commit(t.Context(), commit)
+	check(t, err)
+	if len(got.Parents) != 1 || got.Parents[0] != one || got.Message != "a change\n\nSigned: yes" {
+		t.Errorf("commit %+v", got)
+	}
+	if who := run(t, r.Root, "show", "-s", "--format=%an <%ae> %cn", commit); who != "snowdrop <snowdrop@example.com> snowdrop" {
+		t.Errorf("committed by %s", who)
+	}
+	if left := run(t, r.Root, "worktree", "list"); strings.Contains(left, "\n") {
+		t.Errorf("left behind: %s", left)
+	}
+	if _, err := os.Stat(tree.Dir); err == nil {
+		t.Error("the tree is still there")
+	}
+	if status := run(t, r.Root, "status", "--short"); status != "M file" {
+		t.Errorf("what is checked out: %s", status)
+	}
+}
+
+func TestAPushLosesNothingThatSomebodyPushed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	one := s.commit("one")
+	r := s.clone("--depth=1")
+	mine := commitOn(t, r, one, "mine")
+	theirs := s.commit("theirs")
+	if err := r.Push(t.Context(), mine, "main"); !errors.Is(err, git.ErrMoved) {
+		t.Errorf("a push onto what moved: %v", err)
+	}
+	if err := r.Replace(t.Context(), mine, "main", one); !errors.Is(err, git.ErrMoved) {
+		t.Errorf("a replacement of what moved: %v", err)
+	}
+	if err := r.Replace(t.Context(), mine, "main", ""); !errors.Is(err, git.ErrMoved) {
+		t.Errorf("a replacement of what was thought not to be there: %v", err)
+	}
+	ref, err := r.Resolve(t.Context(), "main")
+	check(t, err)
+	if ref.Revision != theirs {
+		t.Fatalf("main is %s", ref.Revision)
+	}
+	check(t, r.Bring(t.Context(), ref))
+	check(t, r.Push(t.Context(), commitOn(t, r, theirs, "mine again"), "main"))
+	check(t, r.Replace(t.Context(), mine, "snowdrop/update-nightly", ""))
+	again := commitOn(t, r, theirs, "another")
+	check(t, r.Replace(t.Context(), again, "snowdrop/update-nightly", mine))
+	if ref, err := r.Resolve(t.Context(), "snowdrop/update-nightly"); err != nil || ref.Revision != again {
+		t.Errorf("the branch: %+v, %v", ref, err)
+	}
+}
+
+func commitOn(t *testing.T, r *git.Repository, base, text string) string {
+	t.Helper()
+	tree, err := r.Tree(t.Context(), base)
+	check(t, err)
+	write(t, filepath.Join(tree.Dir, "file"), text)
+	commit, err := tree.Commit(t.Context(), git.Identity{Name: "snowdrop", Email: "snowdrop@example.com"}, text, "file")
+	check(t, err)
+	check(t, tree.Close(t.Context()))
+	return commit
+}
+
+func TestARefusalOfTheServerSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	one := s.commit("one")
+	r := s.clone()
+	bare := strings.TrimPrefix(s.address, "file://")
+	write(t, filepath.Join(bare, "hooks", "pre-receive"), "#!/bin/sh\necho protected >&2\nexit 1\n")
+	check(t, os.Chmod(filepath.Join(bare, "hooks", "pre-receive"), 0o700)) //nolint:gosec // a hook is a program
+	err := r.Push(t.Context(), commitOn(t, r, one, "mine"), "main")
+	if err == nil || errors.Is(err, git.ErrMoved) || !strings.Contains(err.Error(), "via: pull-request") {
+		t.Errorf("a protected branch: %v", err)
+	}
+}
+
+func TestARepositoryElsewhereIsClonedAndRemoved(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	one := s.commit("one")
+	ref, err := client().Resolve(t.Context(), "", s.address, "main")
+	check(t, err)
+	r, err := client().Clone(t.Context(), s.address, ref)
+	check(t, err)
+	check(t, r.Push(t.Context(), commitOn(t, r, one, "mine"), "main"))
+	check(t, r.Close())
+	if _, err := os.Stat(r.Root); err == nil {
+		t.Error("the clone is still there")
+	}
+}
+
+func TestErrorsOfGitNameNoPassword(t *testing.T) {
+	t.Parallel()
+	newServer(t)
+	_, err := client().Resolve(t.Context(), t.TempDir(), "https://mona:hunter2@127.0.0.1:1/acme/fleet", "main")
+	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestATokenIsSentToItsServerAloneAndOnce(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var mu sync.Mutex
+	sent := map[string][]string{}
+	listen := func(name string) string {
+		h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			sent[name] = r.Header.Values("Authorization")
+			w.WriteHeader(http.StatusNotFound)
+		}))
+		t.Cleanup(h.Close)
+		return h.URL
+	}
+	github, elsewhere := listen("github"), listen("elsewhere")
+	r := s.clone()
+	run(t, r.Root, "config", "http."+github+"/.extraheader", "AUTHORIZATION: basic left") // as actions/checkout does
+	c := git.New(git.Config{Token: "secret", Server: github, Env: []string{"GIT_CONFIG_GLOBAL=" + os.DevNull}})
+	for _, address := range []string{github, elsewhere} {
+		if _, err := c.Resolve(t.Context(), r.Root, address+"/acme/fleet", "main"); err == nil {
+			t.Error("the server knows no repository, and there is one")
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	want := map[string][]string{"github": {"basic eC1hY2Nlc3MtdG9rZW46c2VjcmV0"}, "elsewhere": nil}
+	if diff := cmp.Diff(want, sent); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestGitHubsRepositoriesAreKnownByTheirAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"https://github.com/acme/fleet":               "acme/fleet",
+		"https://github.com/acme/fleet.git":           "acme/fleet",
+		"https://x-access-token:t@github.com/acme/fl": "acme/fl",
+		"git@github.com:acme/fleet.git":               "acme/fleet",
+		"ssh://git@github.com:22/acme/fleet.git":      "acme/fleet",
+		"https://github.com.evil.example/acme/fleet":  "",
+		"https://gitlab.com/acme/fleet":               "",
+		"/srv/github.com/acme/fleet":                  "",
+		"https://github.com/acme":                     "",
+		"":                                            "",
+	} {
+		got, ok := git.GitHubRepository(address, "https://github.com")
+		if got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v", address, got, ok)
+		}
+	}
+}
+
+func TestWithoutGitItIsSaid(t *testing.T) {
+	t.Parallel()
+	c := git.New(git.Config{Bin: "no-such-git"})
+	if _, err := c.Resolve(t.Context(), "", "origin", "main"); !errors.Is(err, git.ErrNotInstalled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,43 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrMoved says that a branch is not where it was thought to be: somebody else pushed.
+var ErrMoved = errors.New("the branch has moved meanwhile")
+
+// Push brings a commit to a branch of the remote, which must be an ancestor of it:
+// nothing that somebody pushed is lost. With ErrMoved it was not.
+func (r *Repository) Push(ctx context.Context, commit, branch string) error {
+	return r.push(ctx, commit, branch)
+}
+
+// Replace sets a branch of the remote to a commit, whatever the branch was, if that is
+// former (empty: if there was no such branch). With ErrMoved it was something else.
+func (r *Repository) Replace(ctx context.Context, commit, branch, former string) error {
+	return r.push(ctx, commit, branch, "--force-with-lease="+heads+branch+":"+former)
+}
+
+func (r *Repository) push(ctx context.Context, commit, branch string, flags ...string) error {
+	args := append([]string{"push", "--porcelain", "--no-follow-tags"}, flags...)
+	out, err := r.client.run(ctx, r.Root, append(args, Remote, commit+":"+heads+branch)...)
+	if err == nil {
+		return nil
+	}
+	what := fmt.Sprintf("push %s to the branch %s", commit[:7], branch)
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		switch {
+		case !strings.HasPrefix(line, "!"): // what --porcelain puts before a refusal
+		case strings.Contains(line, "[rejected]"):
+			return fmt.Errorf("%s: %w", what, ErrMoved)
+		case strings.Contains(line, "[remote rejected]"):
+			return fmt.Errorf("%s: the server refused it; if the branch is protected, allow this account to push there, or use `via: pull-request`: %w", what, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
