@@ -96,15 +96,7 @@ func (c *Client) Realise(ctx context.Context, outputs []Output, p Progress) erro
 	args = append(args, c.roots(outputs)...)
 	stdout, said, err := c.json(ctx, p, "build", append(args, targets(outputs, version)...)...)
 	if err != nil {
-		if isOurs(ctx, err) {
-			return err
-		}
-		if failed := said.buildErrors(outputs); len(failed) > 0 {
-			return joinBuild(failed)
-		}
-		return &BuildError{
-			Installables: names(outputs), Reason: strings.TrimSuffix(err.Error()+": "+said.last, ": "), LogFile: said.logName,
-		}
+		return said.realiseError(ctx, outputs, err)
 	}
 	return checkBuilt(stdout, outputs)
 }

@@ -31,6 +31,7 @@ type transcript struct {
 	tails      map[string][]string // by derivation
 	faults     []fault
 	evaluating string // the installable that is being evaluated, where nix says
+	copies     int    // paths that were copied, or begun to be
 	last       string // the last line that was not of the format
 }
 
@@ -89,7 +90,8 @@ func (t *transcript) start(m message) {
 		}
 		t.phase(text)
 	case actCopyPath:
-		t.phase(fmt.Sprintf("fetching %s from %s", displayName(m.string(0)), m.string(1)))
+		t.copies++
+		t.phase(copying(m))
 	}
 	if what, ok := strings.CutPrefix(m.Text, "evaluating derivation '"); ok {
 		t.evaluating = strings.TrimSuffix(what, "'")
@@ -187,6 +189,15 @@ func (t *transcript) tellBytes() {
 
 func (t *transcript) write(line string) {
 	_, _ = io.WriteString(t.log, strings.TrimRight(line, "\n")+"\n")
+}
+
+// copying says what a path's copy is about: it comes from a cache or a builder, or
+// goes to another machine's store.
+func copying(m message) string {
+	if to, ok := strings.CutPrefix(m.string(2), "ssh-ng://"); ok {
+		return fmt.Sprintf("copying %s to %s", displayName(m.string(0)), to)
+	}
+	return fmt.Sprintf("fetching %s from %s", displayName(m.string(0)), m.string(1))
 }
 
 // displayName is what a person calls a store path: without the hash, without .drv.
