@@ -113,7 +113,7 @@ func TestForeignLibrariesHaveOneUser(t *testing.T) {
 func TestArrowsPointDown(t *testing.T) {
 	t.Parallel()
 	words := []string{"./internal/event", "./internal/fleet", "./internal/release", "./internal/closure", "./internal/toplevel"}
-	outside := []string{"./internal/nix", "./internal/git", "./internal/image", "./internal/space", "./internal/ocean", "./internal/remote", "./internal/systemd", "./internal/github"}
+	outside := []string{"./internal/nix", "./internal/git", "./internal/image", "./internal/space", "./internal/ocean", "./internal/remote", "./internal/systemd", "./internal/github", "./internal/anywhere"}
 	lower := slices.Concat(words, outside)
 	rules := []struct {
 		of  string
@@ -129,6 +129,7 @@ func TestArrowsPointDown(t *testing.T) {
 		{"./internal/image", words},
 		{"./internal/space", words},
 		{"./internal/ocean", words},
+		{"./internal/anywhere", words},
 		{"./internal/github", words},
 		{"./internal/remote", words},
 		{"./internal/systemd", append([]string{"./internal/remote"}, words...)},
