@@ -85,6 +85,8 @@ func (e *APIError) hint() string {
 // causes.
 func (e *APIError) permission() string {
 	switch {
+	case strings.Contains(e.Message, "not permitted to create or approve pull requests"):
+		return "switch on \"Allow GitHub Actions to create and approve pull requests\" in the repository's settings, Actions → General"
 	case strings.Contains(e.Message, "by integration"):
 		hint := fmt.Sprintf("give the job `permissions: {%s}`", e.Needs)
 		if strings.HasSuffix(e.Needs, "write") {
