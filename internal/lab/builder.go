@@ -31,6 +31,8 @@ type Builder struct {
 	At       time.Time
 	// Pace is how long each MiB of an image takes; 0 is as fast as it goes.
 	Pace time.Duration
+	// API is the address of the lab whose droplets Copy copies to.
+	API string
 }
 
 // Evaluate says what each installable will be: ".#web-image",

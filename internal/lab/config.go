@@ -102,6 +102,9 @@ type Timings struct {
 	Restart, Start time.Duration
 	// Timeout is how long a connection to a machine that is not there hangs.
 	Timeout time.Duration
+	// Second is how long a droplet's programs sleep for each second that they are told
+	// to; 0 is a second. It is not scaled: who waits for a droplet has a clock, too.
+	Second time.Duration
 }
 
 // Fast are timings that let one see each phase and yet deploy in seconds.

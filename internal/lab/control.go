@@ -19,6 +19,7 @@ func (l *Lab) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /lab/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, l.State()) })
 	mux.Handle("/lab/github", l.github)
 	mux.Handle("/lab/github/", l.github)
+	mux.HandleFunc("POST /lab/store", l.postStore)
 	mux.HandleFunc("GET /lab/requests", func(w http.ResponseWriter, _ *http.Request) { reply(w, l.Requests()) })
 }
 

@@ -16,7 +16,7 @@ func (l *Lab) simulated(ctx context.Context, d api.Droplet) (machine, error) {
 	t := l.cfg.Timings
 	m, err := droplet.New(ctx, droplet.Config{
 		Name: d.Name, Faults: &l.faults, Authorized: l.authorized, Volumes: d.VolumeIDs, Log: l.cfg.Log,
-		Timings: droplet.Timings{SSH: t.SSH, Units: t.Units, Restart: t.Restart, Start: t.Start, Timeout: t.Timeout},
+		Timings: droplet.Timings{SSH: t.SSH, Units: t.Units, Restart: t.Restart, Start: t.Start, Timeout: t.Timeout, Second: t.Second},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("simulate a droplet: %w", err)
@@ -29,6 +29,11 @@ func (s simulated) Boot(_ context.Context, from api.Disk, running bool) error {
 		return s.Adopt(from.Spec)
 	}
 	return s.Install(from.Spec)
+}
+
+// Store puts a system into the machine's store.
+func (s simulated) Store(spec ImageSpec) error {
+	return s.Machine.Store(spec) //nolint:wrapcheck // it says which droplet
 }
 
 func (s simulated) Power(_ context.Context, to string) error {

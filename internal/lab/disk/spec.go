@@ -62,6 +62,9 @@ type Spec struct {
 	Needs Needs `json:"needs,omitempty"`
 	// Users are further users that the system knows, for files' owners and logins.
 	Users []string `json:"users,omitempty"`
+	// Sudo are the passwords that sudo asks users for; of a user who is not named it
+	// asks for none.
+	Sudo map[string]string `json:"sudo,omitempty"`
 	// HTTP are the answers of its web servers: "/healthz" on port 80, or with a
 	// port ":9292/health".
 	HTTP map[string]Answer `json:"http,omitempty"`

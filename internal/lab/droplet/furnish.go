@@ -60,8 +60,12 @@ func (m *Machine) system(root view, b *boot) error {
 	version := b.spec.System[strings.LastIndex(b.spec.System, "-")+1:]
 	m.fs.put("/etc/NIXOS", "", 0o644)
 	m.fs.put("/etc/os-release", "ID=nixos\nVERSION_ID=\""+version+"\"\nPRETTY_NAME=\"NixOS "+version+"\"\n", 0o644)
-	m.fs.put(b.spec.System+"/nixos-version", version, 0o444)
-	_ = root.mkdirAll(b.spec.System+"/sw/bin", 0o555)
+	if err := storeSystem(root, b.spec); err != nil {
+		return err
+	}
+	if b.spec.Name != "" { // as the NixOS module writes it
+		m.fs.put("/etc/snowdrop/release.json", fmt.Sprintf("{\"server\": %q}\n", b.spec.Name), 0o644)
+	}
 	_ = root.mkdirAll("/nix/var/nix/profiles", 0o755)
 	for link, target := range map[string]string{
 		"/run/current-system":          b.spec.System,

@@ -43,6 +43,9 @@ type Timings struct {
 	Restart, Start time.Duration
 	// Timeout is how long a connection to a machine that is not there hangs.
 	Timeout time.Duration
+	// Second is how long the programs of a machine sleep for each second that they
+	// are told to; 0 is a second.
+	Second time.Duration
 }
 
 // ErrRefused is the error of Dial where nothing listens, ErrTimeout where nothing answers.
@@ -67,6 +70,8 @@ type Machine struct {
 	former *disk.Spec // what ran before the last rebuild
 	boot   *boot      // nil while it is off
 	keys   []ssh.Signer
+	// transients are the units that systemd-run started, by name.
+	transients map[string]*transient
 }
 
 // boot is one start of a machine.
@@ -80,7 +85,7 @@ type boot struct {
 // New makes a machine that is switched off. Its listener is closed when ctx ends.
 func New(ctx context.Context, cfg Config) (*Machine, error) {
 	var wg sync.WaitGroup
-	m := &Machine{cfg: cfg, volumes: map[string]*node{}, fs: newFilesystem(), later: func(f func()) { wg.Go(f) }, wait: wg.Wait}
+	m := &Machine{cfg: cfg, volumes: map[string]*node{}, fs: newFilesystem(), transients: map[string]*transient{}, later: func(f func()) { wg.Go(f) }, wait: wg.Wait}
 	for _, name := range cfg.Volumes {
 		m.volumes[name] = newDir(0o755, "root")
 	}
@@ -154,6 +159,10 @@ func (m *Machine) Close() error {
 
 func (m *Machine) down() {
 	m.boot = nil
+	for name, unit := range m.transients {
+		unit.end()
+		delete(m.transients, name)
+	}
 	m.server.Disconnect()
 }
 

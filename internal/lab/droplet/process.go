@@ -20,6 +20,7 @@ type process struct {
 	*session
 	ctx            context.Context //nolint:containedctx // a process is a call that is going on
 	name           string
+	path           string // the word that named the program
 	args           []string
 	dir            string
 	stdin          io.Reader
@@ -51,6 +52,9 @@ func commands() map[string]func(*process) int {
 		"setsid": (*process).wrapped, "nice": (*process).wrapped, "which": (*process).which, "test": (*process).test,
 		"[": (*process).test, "sleep": (*process).sleep, "sync": (*process).nothing, "restorecon": (*process).nothing,
 		"xargs": (*process).xargs,
+		// a system is switched by these
+		"systemd-run": (*process).systemdRun, "nix-env": (*process).nixEnv, "switch-to-configuration": (*process).switchToConfiguration,
+		"nix-daemon": (*process).noNix, "nix-store": (*process).noNix, "nix": (*process).noNix,
 	}
 }
 
@@ -90,7 +94,7 @@ func (p *process) exec(args []string) int {
 		return p.fail(errors.New("missing operand"))
 	}
 	q := *p
-	q.name, q.args = path.Base(args[0]), args[1:]
+	q.name, q.path, q.args = path.Base(args[0]), args[0], args[1:]
 	return q.run()
 }
 

@@ -72,19 +72,26 @@ func (p *process) script(name, prefix string, params []string) int {
 
 // as runs a command as another user: sudo for anybody, runuser for root.
 func (p *process) as() int {
-	user, args := "root", p.args
+	user, args, asks := "root", p.args, false
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		flag := args[0]
 		args = args[1:]
 		if (flag == "-u" || flag == "--user") && len(args) > 0 {
 			user, args = args[0], args[1:]
 		}
+		if (flag == "-p" || flag == "--prompt") && len(args) > 0 {
+			args = args[1:]
+		}
+		asks = asks || flag == "-S"
 		if flag == "--" {
 			break
 		}
 	}
 	if p.name == "runuser" && p.user != "root" {
 		p.errf("may not be used by non-root users")
+		return 1
+	}
+	if p.name == "sudo" && !p.allowed(asks) {
 		return 1
 	}
 	return p.switchTo(user, func(q *process) int {
@@ -173,6 +180,7 @@ func (p *process) sleep() int {
 		}
 		all += d
 	}
+	all = time.Duration(float64(all) * or(p.m.cfg.Timings.Second, time.Second).Seconds())
 	if !pause(p.ctx, all) {
 		return 130
 	}

@@ -171,7 +171,7 @@ func trap(args []string) []string {
 func (s *session) onExec(ctx context.Context, args []string) error {
 	hc := interp.HandlerCtx(ctx)
 	p := &process{
-		session: s, ctx: ctx, name: path.Base(args[0]), args: args[1:], dir: hc.Dir, stdin: hc.Stdin,
+		session: s, ctx: ctx, name: path.Base(args[0]), path: args[0], args: args[1:], dir: hc.Dir, stdin: hc.Stdin,
 		stdout: hc.Stdout, stderr: hc.Stderr,
 		environ: hc.Env,
 	}

@@ -89,6 +89,9 @@ func (c *control) properties(name string) map[string]string {
 	}
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
+	if t := c.m.transients[name]; t != nil && c.user == "" {
+		return t.properties()
+	}
 	u := c.boot.find(name, c.user)
 	if u == nil {
 		return all

@@ -135,6 +135,8 @@ func answer(args []string) (string, error) {
 		paths, err := p.Closure(ctx, args[at+1])
 		text, _ := toJSON(paths)
 		return text, err //nolint:wrapcheck // nix says it as it is
+	case args[0] == "copy":
+		return p.copy(ctx, args)
 	case words == "derivation show":
 		return p.derivations(ctx, args[at+1:])
 	case args[0] == "build" && slices.Contains(args, "--dry-run"):
@@ -160,6 +162,22 @@ func (p *Project) derivations(ctx context.Context, installables []string) (strin
 	}
 	text, _ := toJSON(shown)
 	return text, err //nolint:wrapcheck // nix says it as it is
+}
+
+// copy answers to nix copy --to ssh-ng://HOST.
+func (p *Project) copy(ctx context.Context, args []string) (string, error) {
+	if slices.Contains(args, "--derivation") {
+		return "", nil
+	}
+	_, host, _ := strings.Cut(args[slices.Index(args, "--to")+1], "://")
+	_, config, _ := strings.Cut(os.Getenv("NIX_SSHOPTS"), "-F ")
+	copying := nix.Copy{SSH: nix.SSH{Config: config}, Path: args[len(args)-1], To: host}
+	if _, err := p.Copy(ctx, copying, nix.Progress{}); err != nil {
+		return "", err //nolint:wrapcheck // nix says it as it is
+	}
+	line, _ := toJSON(map[string]any{"action": "start", "id": 1, "type": 100, "fields": []string{copying.Path, "local", "ssh-ng://" + host}})
+	_, _ = fmt.Fprintln(os.Stderr, "@nix "+line)
+	return "", nil
 }
 
 // build answers to nix build --json: of installables, or of derivations, which
