@@ -57,7 +57,7 @@ func (d *Deployer) verifyAll(ctx context.Context, s *serverRun) error {
 	}
 	each(s.results, func(one *result) {
 		at := s.asKnown(one.droplet, s.plan.Want.Toplevel)
-		at.lookOnly = true
+		at.lookOnly, at.revision = true, s.plan.Revision
 		one.err = s.prove(ctx, one.droplet, at)
 		one.outcome = outcomeOf(ctx, one.err)
 	})

@@ -19,6 +19,8 @@ type onto struct {
 	image ocean.Image
 	// toplevel is the system that must run then; empty where it is not known.
 	toplevel string
+	// revision is the commit of that system; empty where it is not known.
+	revision string
 }
 
 // change brings one droplet to a release: rebuild, provision, verify.
@@ -34,7 +36,9 @@ func (s *serverRun) change(ctx context.Context, droplet ocean.Droplet, next onto
 	// That it runs the image is known from DigitalOcean alone: the run that brought it
 	// there was cut off before it could write so, or it was created from it.
 	s.record.note(func(rec *release.Record) { entry(rec, droplet.ID, droplet.Name).ImageID = droplet.ImageID })
-	return s.prove(ctx, droplet, s.asKnown(droplet, next.toplevel))
+	at := s.asKnown(droplet, next.toplevel)
+	at.revision = next.revision
+	return s.prove(ctx, droplet, at)
 }
 
 // asKnown is what is expected of a droplet that this run did not rebuild: an
@@ -50,7 +54,7 @@ func (s *serverRun) asKnown(droplet ocean.Droplet, toplevel string) arrival {
 // rebuildOne rebuilds one droplet. That it is about to be is written down first:
 // whoever continues a run that was cut off here knows that new host keys may come.
 func (s *serverRun) rebuildOne(ctx context.Context, droplet ocean.Droplet, next onto) (arrival, error) {
-	at := arrival{expect: next.toplevel, formerBoot: s.formerBoot(ctx, droplet), rebuiltAt: s.d.Clock.Now()}
+	at := arrival{expect: next.toplevel, revision: next.revision, formerBoot: s.formerBoot(ctx, droplet), rebuiltAt: s.d.Clock.Now()}
 	err := s.record.update(ctx, func(rec *release.Record) {
 		e := entry(rec, droplet.ID, droplet.Name)
 		e.Rebuild = &release.Rebuild{ImageID: next.image.ID, StartedAt: at.rebuiltAt}
@@ -73,6 +77,7 @@ func (s *serverRun) rebuildOne(ctx context.Context, droplet ocean.Droplet, next 
 // arrival is what is expected of a droplet after it came up.
 type arrival struct {
 	expect     string
+	revision   string // empty: not known
 	formerBoot string
 	rebuiltAt  time.Time // zero: it was not rebuilt by us since it was last known
 	lookOnly   bool      // nothing may be written to the droplet
@@ -112,7 +117,7 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 	s.reached(droplet.ID, provisioned)
 
 	evidence, err := steps.Do(ctx, s.run.steps, s.on(droplet), verify.Step{Dialer: s.d.SSH, Clock: s.d.Clock}, verify.In{
-		Target: target, Verify: server.Verify, ExpectSystem: at.expect,
+		Target: target, Verify: server.Verify, ExpectSystem: at.expect, Server: s.claims(), Revision: at.revision,
 		FormerBootID: at.formerBoot, RebuiltAt: at.rebuiltAt, Droplet: droplet,
 	})
 	s.d.Sink.Emit(event.Evidence{Subject: s.on(droplet), Evidence: *evidence.Clone()})
@@ -128,6 +133,15 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 	}
 	s.reached(droplet.ID, proven)
 	return nil
+}
+
+// claims is the server that a system may say it is. A preview's system is made for
+// the server that it is a preview of.
+func (s *serverRun) claims() string {
+	if PreviewPull(s.name()) != 0 {
+		return ""
+	}
+	return s.name()
 }
 
 // formerBoot is the boot that the droplet is in before its rebuild: asked over

@@ -20,7 +20,7 @@ func (d *Deployer) rebuild(ctx context.Context, s *serverRun, image ocean.Image)
 	s.image = image
 	s.record = d.keep(release.Begin(s.name(), s.plan.Record, s.releaseOf(image), d.Clock.Now()))
 	s.record.rec.RunURL = d.RunURL
-	next := onto{image: image, toplevel: s.plan.Want.Toplevel}
+	next := onto{image: image, toplevel: s.plan.Want.Toplevel, revision: s.plan.Revision}
 
 	policy := s.plan.Server.Rollout
 	r := rollout{

@@ -44,19 +44,15 @@ func (s *serverRun) former(droplet ocean.Droplet) (onto, error) {
 	}
 	for _, image := range s.run.plan.world.images {
 		if image.ID == id && image.Ours(s.name()) && image.Available() {
-			return onto{image: image, toplevel: toplevelOf(s.plan.Record, image.ID)}, nil
+			former := onto{image: image}
+			if r := releaseWith(s.plan.Record, image.ID); r != nil {
+				former.toplevel, former.revision = r.Toplevel, r.Revision
+			}
+			return former, nil
 		}
 	}
 	return onto{}, fmt.Errorf("%w for droplet %s (%d): before, it ran %s, which is no earlier release of %s that is still there",
 		errNoWayBack, droplet.Name, droplet.ID, imageWords(droplet.ImageName, droplet.ImageID), s.name())
-}
-
-// toplevelOf is the system of an image that the record knows; empty if it does not.
-func toplevelOf(rec *release.Record, imageID int) string {
-	if r := releaseWith(rec, imageID); r != nil {
-		return r.Toplevel
-	}
-	return ""
 }
 
 // releaseWith is the release with a custom image that the record knows, or nil.

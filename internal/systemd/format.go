@@ -20,6 +20,7 @@ import (
 //	== boot-id                    one line
 //	== uptime                     the line of /proc/uptime
 //	== system                     one line, or none
+//	== release                    the lines of /etc/snowdrop/release.json, if it is there
 //	== state                      one word
 //	== unit USER NAME             a wanted unit; USER is "-" for a system unit;
 //	                              lines KEY=VALUE as systemctl show prints them
@@ -70,6 +71,9 @@ func Render(s State) []byte {
 	section("boot-id", s.BootID)
 	section("uptime", strconv.FormatFloat(s.Uptime.Seconds(), 'f', 3, 64))
 	section("system", s.System)
+	if s.Claim != nil {
+		section("release", s.Claim.line())
+	}
 	section("state", s.Word)
 	units := func(header string, list []release.Unit) {
 		for _, u := range list {
@@ -118,6 +122,8 @@ func Parse(answer []byte, req Request) (State, error) {
 			s.Uptime, err = parseUptime(first(sec.body))
 		case "system":
 			s.System = first(sec.body)
+		case "release":
+			s.claimed(sec.body)
 		case "state":
 			s.Word = first(sec.body)
 		case "unit":

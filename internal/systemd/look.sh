@@ -16,6 +16,9 @@ machine() {
   head_of uptime; body </proc/uptime
   head_of system
   if [ -e /run/current-system ]; then readlink -f /run/current-system | body; fi
+  if [ -r /etc/snowdrop/release.json ]; then
+    head_of release; body </etc/snowdrop/release.json
+  fi
   head_of state; systemctl is-system-running 2>/dev/null | body
 }
 

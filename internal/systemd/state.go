@@ -38,6 +38,8 @@ type State struct {
 	// System is the path behind /run/current-system; empty where there is none,
 	// as on a machine that is not NixOS.
 	System string
+	// Claim is what the machine says of itself; nil where it says nothing.
+	Claim  *Claim
 	Uptime time.Duration
 	// Word is systemctl is-system-running's: running, degraded, starting, …
 	Word string

@@ -84,7 +84,9 @@ func read(tb testing.TB, file string) []byte {
 func TestStateSurvivesRenderAndParse(t *testing.T) {
 	t.Parallel()
 	want := systemd.State{
-		BootID: "b", System: "/nix/store/x-nixos-system-web-25.05", Uptime: 12340 * time.Millisecond, Word: "degraded",
+		BootID: "b", System: "/nix/store/x-nixos-system-web-25.05",
+		Claim:  &systemd.Claim{Server: "web", Flake: "github:acme/servers", Revision: "0123abcd"},
+		Uptime: 12340 * time.Millisecond, Word: "degraded",
 		Units: []release.Unit{
 			{Name: "nginx.service", Active: "active", Sub: "running", Result: "success"},
 			{Name: "gone.service", Load: "not-found", Active: "inactive", Sub: "dead", Result: "success"},

@@ -86,7 +86,8 @@ func (v *verification) judge(s seen, patient bool) verdict {
 		return wait
 	}
 	v.pin(s)
-	if !v.checkSystem(s.State) {
+	known := v.checkSystem(s.State)
+	if claimed := v.checkClaim(s.State); !known || !claimed {
 		return bad
 	}
 	worst := max(v.checkState(s.State), v.checkUnits(s.State, patient), v.checkFailed(s.State))

@@ -48,6 +48,9 @@ type In struct {
 	// ExpectSystem is the toplevel that must run; empty where it is not known: what
 	// runs is recorded then.
 	ExpectSystem string
+	// Server and Revision are what the system may not contradict, should it say what it
+	// is; empty where they are not known.
+	Server, Revision string
 	// FormerBootID is the boot before the rebuild. Where it is empty and RebuiltAt
 	// is not zero, the uptime has to show a boot after RebuiltAt; where both are
 	// empty there was no rebuild, and the boot is recorded.

@@ -194,6 +194,18 @@ func TestVerified(t *testing.T) {
 		{"by its uptime where the former boot is not known", always(with(func(s *systemd.State) { s.Uptime = time.Second })), func(in *verify.In) {
 			in.FormerBootID, in.RebuiltAt = "", in.RebuiltAt.Add(-time.Minute)
 		}, 0},
+		{"as the server that it says it is", always(with(func(s *systemd.State) {
+			s.Claim = &systemd.Claim{Server: "web", Revision: "0123abcd"}
+		})), func(in *verify.In) { in.Server, in.Revision = "web", "0123abcd0123abcd0123abcd0123abcd0123abcd" }, 0},
+		{"with the expected system of another commit", always(with(func(s *systemd.State) {
+			s.Claim = &systemd.Claim{Server: "web", Revision: "ffffffff"}
+		})), func(in *verify.In) { in.Server, in.Revision = "web", "0123abcd" }, 0},
+		{"with a revision that is no commit", always(with(func(s *systemd.State) {
+			s.Claim = &systemd.Claim{Revision: "v1.2"}
+		})), func(in *verify.In) { in.ExpectSystem, in.Server, in.Revision = "", "web", "0123abcd" }, 0},
+		{"as any server, where none is expected", always(with(func(s *systemd.State) {
+			s.Claim = &systemd.Claim{Server: "web"}
+		})), nil, 0},
 		{"without a rebuild", always(with(func(s *systemd.State) { s.Uptime = 999 * time.Hour })), func(in *verify.In) {
 			in.FormerBootID, in.RebuiltAt = "", time.Time{}
 		}, 0},
@@ -235,6 +247,12 @@ func TestFailedSaysWhatAndWhatToDo(t *testing.T) {
 		took   time.Duration
 	}{
 		{"another-system", always(with(func(s *systemd.State) { s.System = former })), nil, 0},
+		{"another-server", always(with(func(s *systemd.State) {
+			s.System, s.Claim = former, &systemd.Claim{Server: "api", Revision: "0123abcd"}
+		})), func(in *verify.In) { in.Server, in.Revision = "web", "0123abcd" }, 0},
+		{"another-commit", always(with(func(s *systemd.State) {
+			s.Claim = &systemd.Claim{Server: "web", Revision: "ffffffff"}
+		})), func(in *verify.In) { in.ExpectSystem, in.Server, in.Revision = "", "web", "0123abcd" }, 0},
 		{"failed-unit", always(with(func(s *systemd.State) {
 			s.Word, s.Units[0] = "degraded", failedUnit("nginx.service")
 			s.Failed = []release.Unit{failedUnit("nginx.service")}
