@@ -82,7 +82,9 @@ func run(ctx context.Context, client *ssh.Client, command string, stdin io.Reade
 	if err != nil {
 		return Result{}, fmt.Errorf("open its input: %w", err)
 	}
-	if err := session.Start(command); err != nil {
+	if err := session.Start(command); isClosed(err) {
+		return Result{}, fmt.Errorf("%w: start it: %w", ErrLost, err)
+	} else if err != nil {
 		return Result{}, fmt.Errorf("start it: %w", err)
 	}
 	go func() {

@@ -243,6 +243,20 @@ func TestDeadPeerIsNoticedDuringACommand(t *testing.T) {
 	}
 }
 
+func TestAPeerThatVanishesBeforeACommandBeginsIsLost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := sshtest.Start(t, sshtest.Options{Handler: hang, Vanish: true})
+	conn, err := r.dialer(t, remote.Config{}).Dial(t.Context(), target(s, remote.HostKeys{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Run(t.Context(), "x", nil); !errors.Is(err, remote.ErrLost) {
+		t.Errorf("error %v, want %v", err, remote.ErrLost)
+	}
+}
+
 func TestDialErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	stranger, _ := sshtest.NewPrivateKey(t)

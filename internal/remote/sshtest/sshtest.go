@@ -38,6 +38,8 @@ type Options struct {
 	Mute bool
 	// Deaf leaves requests such as keep-alives unanswered after the login.
 	Deaf bool
+	// Vanish ends all connections when a command is asked for, without an answer.
+	Vanish bool
 }
 
 // Server is one that runs until the test ends.
@@ -199,6 +201,10 @@ func (s *Server) command(ctx context.Context, c ssh.NewChannel) {
 		if r.Type != "exec" || len(r.Payload) < 4 {
 			_ = r.Reply(false, nil) //nolint:errcheck // nothing to be done
 			continue
+		}
+		if s.options.Vanish {
+			s.Drop()
+			return
 		}
 		_ = r.Reply(true, nil) //nolint:errcheck // nothing to be done
 		ctx, cancel := context.WithCancel(ctx)
