@@ -46,6 +46,9 @@ func (s *source) fleet(root *node) *Fleet {
 		Space: Space{Delivery: Presigned, ImportTimeout: Duration(time.Hour)},
 	}
 	s.structure(root.without("servers"), reflect.ValueOf(f).Elem())
+	for _, cycle := range f.Cycles {
+		cycle.complete()
+	}
 	f.Servers = map[string]Server{}
 	servers := root.get("servers")
 	if servers != nil && s.expect(servers, mapping, "") {
