@@ -112,7 +112,7 @@ func TestForeignLibrariesHaveOneUser(t *testing.T) {
 // outside systems → fleet, release, event.
 func TestArrowsPointDown(t *testing.T) {
 	t.Parallel()
-	words := []string{"./internal/event", "./internal/fleet", "./internal/release", "./internal/closure", "./internal/toplevel"}
+	words := []string{"./internal/event", "./internal/fleet", "./internal/release", "./internal/closure", "./internal/toplevel", "./internal/knownhosts"}
 	outside := []string{"./internal/nix", "./internal/git", "./internal/image", "./internal/space", "./internal/ocean", "./internal/remote", "./internal/systemd", "./internal/github", "./internal/anywhere"}
 	lower := slices.Concat(words, outside)
 	rules := []struct {
@@ -122,6 +122,7 @@ func TestArrowsPointDown(t *testing.T) {
 		{"./internal/release", nil},
 		{"./internal/closure", nil},
 		{"./internal/toplevel", nil},
+		{"./internal/knownhosts", nil},
 		{"./internal/event", []string{"./internal/release", "./internal/closure", "./internal/toplevel"}},
 		{"./internal/fleet", []string{"./internal/release", "./internal/event"}},
 		{"./internal/nix", words},
