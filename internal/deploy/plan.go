@@ -38,6 +38,9 @@ type Request struct {
 	// Revision is the git revision to take instead of what is checked out: of the
 	// flake, in full, where something is built; else of the release to take.
 	Revision string
+	// Ref is the full name of the branch or tag that leads to Revision, where it was
+	// found by one: see CycleSource.
+	Ref string
 }
 
 // Plan is what every server should run, what it runs, and what to do about it.
@@ -152,14 +155,21 @@ func (d *Deployer) Plan(ctx context.Context, req Request) (*Plan, error) {
 // asked are the servers of a request and their flake, at the revision asked for.
 func (d *Deployer) asked(req Request) (flake string, servers []fleet.Server, err error) {
 	f := d.Fleet
+	if servers, err = f.Select(req.Servers, req.Cycle); err != nil {
+		return "", nil, fmt.Errorf("choose servers: %w", err)
+	}
 	if req.Revision != "" {
-		if f, err = f.AtRevision(req.Revision); err != nil {
+		asked := *f // what other servers are built from does not matter
+		asked.Servers = map[string]fleet.Server{}
+		for _, s := range servers {
+			asked.Servers[s.Name] = s
+		}
+		if f, err = asked.AtRef(req.Revision, req.Ref); err != nil {
 			return "", nil, fmt.Errorf("take another revision: %w", err)
 		}
-	}
-	servers, err = f.Select(req.Servers, req.Cycle)
-	if err != nil {
-		return "", nil, fmt.Errorf("choose servers: %w", err)
+		for i, s := range servers {
+			servers[i] = f.Servers[s.Name]
+		}
 	}
 	servers, err = withImages(servers, req.Servers)
 	return f.Flake, servers, err
