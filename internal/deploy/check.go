@@ -14,10 +14,10 @@ import (
 // PlanVerify plans to look at all droplets of the servers asked for, as their
 // records say that they should be.
 func (d *Deployer) PlanVerify(ctx context.Context, req Request) (*Plan, error) {
-	return d.planAgain(ctx, req, func(p *Plan, s fleet.Server) (ServerPlan, error) {
+	return d.planAgain(ctx, req, allOf, func(p *Plan, s fleet.Server) (ServerPlan, error) {
 		rec := p.world.records[s.Name]
 		if rec == nil {
-			return ServerPlan{}, fmt.Errorf("server %s was never released, so nothing says what it should run: run `snowdrop deploy --server %s`", s.Name, s.Name)
+			return ServerPlan{}, fmt.Errorf("server %s was never released, so nothing says what it should run: run `%s`", s.Name, firstRelease(s))
 		}
 		one, err := p.server(s, build.Built{ImagePath: rec.Image.StorePath, Hash: rec.Image.Hash, Toplevel: rec.Toplevel})
 		if err != nil {
@@ -58,6 +58,7 @@ func (d *Deployer) verifyAll(ctx context.Context, s *serverRun) error {
 	each(s.results, func(one *result) {
 		at := s.asKnown(one.droplet, s.plan.Want.Toplevel)
 		at.lookOnly, at.revision = true, s.plan.Revision
+		at.switched = s.record.droplet(one.droplet.ID).Switched != nil
 		one.err = s.prove(ctx, one.droplet, at)
 		one.outcome = outcomeOf(ctx, one.err)
 	})

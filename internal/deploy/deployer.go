@@ -1,5 +1,5 @@
 // Package deploy holds the use cases: Plan, Deploy, Build, Rebuild, Rollback,
-// Verify, Prune, Status. It composes the steps and decides their order; each
+// Switch, Verify, Prune, Status. It composes the steps and decides their order; each
 // front end calls it with the same requests.
 package deploy
 
@@ -19,6 +19,7 @@ import (
 	"github.com/versatus/snowdrop/steps/build"
 	"github.com/versatus/snowdrop/steps/prune"
 	"github.com/versatus/snowdrop/steps/rebuild"
+	"github.com/versatus/snowdrop/steps/transfer"
 	"github.com/versatus/snowdrop/steps/upload"
 	"github.com/versatus/snowdrop/steps/verify"
 )
@@ -31,6 +32,15 @@ type Nix interface {
 	Closure(ctx context.Context, path string) ([]closure.Path, error)
 	// Derivations are all that the installables are built from.
 	Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error)
+	transfer.Nix
+	// RealiseOn builds on another machine what was evaluated here.
+	RealiseOn(ctx context.Context, ssh nix.SSH, host string, outputs []nix.Output, p nix.Progress) error
+}
+
+// SSH is how the use cases reach droplets.
+type SSH interface {
+	verify.Dialer
+	transfer.SSH
 }
 
 // Ocean is what the use cases need of DigitalOcean.
@@ -64,9 +74,11 @@ type Config struct {
 	Nix   Nix
 	Space Space
 	Ocean Ocean
-	SSH   verify.Dialer
-	Sink  event.Sink
-	Clock Clock
+	SSH   SSH
+	// Anywhere runs nixos-anywhere; nil where nothing is installed.
+	Anywhere Installer
+	Sink     event.Sink
+	Clock    Clock
 	// Ancestry, if set, decides which of two revisions is the newer one; without it,
 	// and for revisions that it does not know, their commit times do.
 	Ancestry Ancestry

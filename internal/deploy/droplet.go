@@ -8,6 +8,7 @@ import (
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/internal/remote"
 	"github.com/versatus/snowdrop/steps"
 	"github.com/versatus/snowdrop/steps/provision"
 	"github.com/versatus/snowdrop/steps/rebuild"
@@ -70,7 +71,10 @@ func (s *serverRun) rebuildOne(ctx context.Context, droplet ocean.Droplet, next 
 		return at, err //nolint:wrapcheck // Do has said which step on what
 	}
 	s.reached(droplet.ID, rebuilt)
-	s.record.note(func(rec *release.Record) { entry(rec, droplet.ID, droplet.Name).ImageID = next.image.ID })
+	s.record.note(func(rec *release.Record) {
+		e := entry(rec, droplet.ID, droplet.Name)
+		e.ImageID, e.Switched = next.image.ID, nil
+	})
 	return at, nil
 }
 
@@ -80,7 +84,9 @@ type arrival struct {
 	revision   string // empty: not known
 	formerBoot string
 	rebuiltAt  time.Time // zero: it was not rebuilt by us since it was last known
+	keysKnown  bool      // it comes with the host keys that are recorded
 	lookOnly   bool      // nothing may be written to the droplet
+	switched   bool      // the record says that it was switched since it has its image
 }
 
 // prove waits for the new boot, writes the droplet's files and verifies it. The
@@ -88,7 +94,7 @@ type arrival struct {
 func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival) error {
 	server := s.plan.Server
 	target := s.target(droplet)
-	target.Keys.AcceptNewSet = !at.rebuiltAt.IsZero()
+	target.Keys.AcceptNewSet = !at.rebuiltAt.IsZero() && !at.keysKnown
 
 	up, err := steps.Do(ctx, s.run.steps, s.on(droplet), verify.Boot{Dialer: s.d.SSH, Clock: s.d.Clock}, verify.BootIn{
 		Target: target, FormerBootID: at.formerBoot, RebuiltAt: at.rebuiltAt, Timeout: server.Verify.Timeout.Std(),
@@ -102,6 +108,9 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 	}
 	target.Keys = demand(target.Keys, up.HostKeys)
 	s.knowKeys(ctx, droplet, up.HostKeys)
+	if at.switched {
+		at = s.afterSwitch(droplet, up.BootID, at)
+	}
 
 	if len(server.Files) > 0 && !at.lookOnly {
 		written, err := steps.Do(ctx, s.run.steps, s.on(droplet), provision.Step{Dialer: s.d.SSH, Getenv: s.d.Getenv},
@@ -115,9 +124,13 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 		}
 	}
 	s.reached(droplet.ID, provisioned)
+	return s.examine(ctx, droplet, target, at)
+}
 
+// examine verifies a machine that is up, and writes down what was seen.
+func (s *serverRun) examine(ctx context.Context, droplet ocean.Droplet, target remote.Target, at arrival) error {
 	evidence, err := steps.Do(ctx, s.run.steps, s.on(droplet), verify.Step{Dialer: s.d.SSH, Clock: s.d.Clock}, verify.In{
-		Target: target, Verify: server.Verify, ExpectSystem: at.expect, Server: s.claims(), Revision: at.revision,
+		Target: target, Verify: s.plan.Server.Verify, ExpectSystem: at.expect, Server: s.claims(), Revision: at.revision,
 		FormerBootID: at.formerBoot, RebuiltAt: at.rebuiltAt, Droplet: droplet,
 	})
 	s.d.Sink.Emit(event.Evidence{Subject: s.on(droplet), Evidence: *evidence.Clone()})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,6 +57,8 @@ type Plan struct {
 	world    world
 	// outlook is there in a preview alone.
 	outlook *outlook
+	// how is there in a plan of PlanSwitch alone.
+	how *SwitchRequest
 }
 
 // ServerPlan is one server's part of a Plan.
@@ -85,6 +88,8 @@ const (
 	Nothing Todo = iota
 	VerifyOnly
 	RebuildIt
+	// SwitchIt activates another system and wipes nothing.
+	SwitchIt
 )
 
 // Pending are the droplets that need anything at all, in rollout order.
@@ -237,14 +242,16 @@ func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, err
 	records := make([]*release.Record, len(servers))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
-	group.Go(func() (err error) {
-		w.droplets, err = d.Ocean.Droplets(ctx)
-		return wrap(err, "list droplets")
-	})
-	group.Go(func() (err error) {
-		w.images, err = d.Ocean.CustomImages(ctx)
-		return wrap(err, "list custom images")
-	})
+	if slices.ContainsFunc(servers, onDroplets) { // hosts are in no account
+		group.Go(func() (err error) {
+			w.droplets, err = d.Ocean.Droplets(ctx)
+			return wrap(err, "list droplets")
+		})
+		group.Go(func() (err error) {
+			w.images, err = d.Ocean.CustomImages(ctx)
+			return wrap(err, "list custom images")
+		})
+	}
 	for i, s := range servers {
 		group.Go(func() (err error) {
 			records[i], err = d.records.Current(ctx, s.Name)
@@ -290,6 +297,9 @@ func todo(rec *release.Record, d ocean.Droplet, want *ocean.Image) Todo {
 		return RebuildIt
 	}
 	known := rec.Droplet(d.ID)
+	if known != nil && known.Switched != nil {
+		return RebuildIt // the image is the wanted one, and what runs is not what it has
+	}
 	if known == nil || known.ImageID != want.ID || known.Rebuild != nil || !known.Evidence.OK() {
 		return VerifyOnly
 	}

@@ -117,6 +117,8 @@ func (t Todo) String() string {
 		return "rebuild"
 	case VerifyOnly:
 		return "verify"
+	case SwitchIt:
+		return "switch"
 	default:
 		return "nothing"
 	}

@@ -105,6 +105,12 @@ func (r *run) next(err error) []string {
 	if strings.HasPrefix(r.verb, verbPreview) {
 		return []string{"snowdrop " + verbPreview + " list"}
 	}
+	if r.verb == verbInstall && err != nil {
+		return []string{"snowdrop status"} // the error says what to do on the host
+	}
+	if r.plan.how != nil {
+		return r.nextSwitch(err)
+	}
 	if err == nil {
 		switch {
 		case r.verb == verbPlan && len(r.plan.Pending()) > 0:

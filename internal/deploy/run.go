@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/steps"
@@ -66,6 +67,12 @@ func (r *run) server(ctx context.Context, plan ServerPlan, do func(*serverRun) e
 		Subject: s.subject(), Outcome: result.Outcome, Took: result.Took,
 		Revision: plan.Revision, Image: result.Image.Name, Err: result.Err,
 	}
+	if r.plan.how != nil {
+		finished.System = plan.Want.Toplevel
+		if len(s.switches) > 0 {
+			finished.System = s.anySystem()
+		}
+	}
 	if former := plan.Record; former != nil {
 		finished.FormerRevision, finished.FormerImage = former.Revision, former.CustomImage.Name
 	}
@@ -88,6 +95,7 @@ type serverRun struct {
 	uploaded *upload.Out
 	image    ocean.Image
 	record   *keeper
+	switches map[int]*switching // by droplet id; in a switch alone
 	results  []result
 	pruned   prune.Out
 
@@ -132,7 +140,7 @@ func (s *serverRun) stage(id int) stage {
 // broughtTo names the custom image that a droplet was last rebuilt with in this
 // run; empty if it was not, as far as is known.
 func (s *serverRun) broughtTo(d ocean.Droplet) string {
-	if s.stage(d.ID) < rebuilt || s.record == nil {
+	if s.stage(d.ID) < rebuilt || s.record == nil || s.run.plan.how != nil {
 		return ""
 	}
 	id := s.record.droplet(d.ID).ImageID
@@ -189,7 +197,7 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 		case s.run.verb == verbBuild: // it touches no droplet
 		case s.dryRun() && s.plan.Todo[i] == VerifyOnly:
 			one.Outcome = event.WouldVerify
-		case s.dryRun() && s.plan.Todo[i] == RebuildIt:
+		case s.dryRun() && (s.plan.Todo[i] == RebuildIt || s.plan.Todo[i] == SwitchIt):
 			one.Outcome = event.WouldDo
 		case s.plan.Todo[i] == Nothing:
 			one.Outcome = event.Unchanged
@@ -220,6 +228,10 @@ func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletRe
 		return event.WouldDo
 	case err == nil && s.run.verb == verbBuild:
 		return event.Built
+	case err == nil && s.run.verb == verbInstall && droplets[0].Outcome == event.Begun:
+		return event.Begun
+	case err == nil && s.run.plan.how != nil:
+		return s.run.plan.how.switchOutcome()
 	case err == nil:
 		return event.Verified
 	case ctx.Err() != nil:
@@ -242,6 +254,12 @@ func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletRe
 
 // state is one sentence: what runs on a droplet now.
 func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
+	if s.run.plan.how != nil {
+		return s.switchState(d, o)
+	}
+	if s.plan.Server.Provider == fleet.SSHHosts {
+		return s.hostState(d, o)
+	}
 	if d.ID < 0 {
 		return "was not created"
 	}

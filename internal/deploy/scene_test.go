@@ -96,6 +96,8 @@ type set struct {
 	// slow is how long an import and a rebuild take at least, so that a run can be
 	// cut off meanwhile; 0 means a moment.
 	slow time.Duration
+	// second is how long a second is for the programs of a droplet; 0 means a second.
+	second time.Duration
 }
 
 const first, second, third = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222", "3333333333333333333333333333333333333333"
@@ -156,6 +158,7 @@ func open(t *testing.T, s set) *scene {
 	cfg.Timings.Rebuild = max(cfg.Timings.Rebuild, s.slow)
 	cfg.Timings.Create = max(cfg.Timings.Create, s.slow)
 	cfg.Timings.Pending = max(cfg.Timings.Pending, s.slow)
+	cfg.Timings.Second = s.second
 	for _, text := range s.faults {
 		f, err := lab.ParseFault(text)
 		check(t, err)

@@ -31,6 +31,8 @@ type DropletStatus struct {
 	ocean.Droplet
 	// Drift says in a sentence how it differs from the record; empty if it does not.
 	Drift string `json:"drift,omitempty"`
+	// Switched is what it was switched to over SSH since it has its image.
+	Switched *release.Switched `json:"switched,omitempty"`
 	// VerifiedAt is when it was last verified; zero if it never was.
 	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
 }
@@ -119,10 +121,14 @@ func (d *Deployer) status(now world, s fleet.Server) ServerStatus {
 		out.Fault = err.Error()
 		return out
 	}
+	differs := drift
+	if s.Provider == fleet.SSHHosts {
+		differs = driftOfHost
+	}
 	for _, droplet := range droplets {
-		one := DropletStatus{Droplet: droplet, Drift: drift(out.Record, droplet)}
+		one := DropletStatus{Droplet: droplet, Drift: differs(out.Record, droplet)}
 		if known := out.Record.Droplet(droplet.ID); known != nil {
-			one.VerifiedAt = known.VerifiedAt
+			one.VerifiedAt, one.Switched = known.VerifiedAt, known.Switched
 		}
 		out.Droplets = append(out.Droplets, one)
 	}
@@ -142,6 +148,8 @@ func drift(rec *release.Record, d ocean.Droplet) string {
 		return fmt.Sprintf("a rebuild with image %d was begun %s and not finished", known.Rebuild.ImageID, stamp(known.Rebuild.StartedAt))
 	case known.ImageID != 0 && d.ImageID != known.ImageID:
 		return fmt.Sprintf("runs %s, the record says image %d", imageWords(d.ImageName, d.ImageID), known.ImageID)
+	case known.Switched != nil:
+		return switchedWords(rec, known, fleet.DigitalOcean) + unwell(known)
 	case d.ImageID != rec.CustomImage.ID:
 		return fmt.Sprintf("runs %s, the release is %s", imageWords(d.ImageName, d.ImageID), imageWords(rec.CustomImage.Name, rec.CustomImage.ID))
 	case switched(known.Evidence) != "":
@@ -152,6 +160,14 @@ func drift(rec *release.Record, d ocean.Droplet) string {
 		return "not verified"
 	}
 	return ""
+}
+
+// unwell says of a switched machine that its last verification failed.
+func unwell(known *release.Droplet) string {
+	if known.Evidence == nil || known.Evidence.OK() {
+		return ""
+	}
+	return "; the last verification failed: " + checkNames(known.Evidence.Failures())
 }
 
 // switched says of a droplet that was seen with another system than its image has,

@@ -38,19 +38,27 @@ func (e *SupersededError) Error() string {
 // superseded refuses to replace what the record says by an older revision, where
 // that would happen.
 func (d *Deployer) superseded(ctx context.Context, tell event.Teller, s ServerPlan, r *release.Record, force bool) error {
-	if force || len(s.Wiped()) == 0 || r == nil || s.Revision == "" || r.Revision == "" || r.Revision == s.Revision {
+	if force || len(s.Wiped()) == 0 || r == nil {
+		return nil
+	}
+	return d.older(ctx, tell, s, r.Revision, r.RevisionTime)
+}
+
+// older refuses a plan whose revision is older than one that runs.
+func (d *Deployer) older(ctx context.Context, tell event.Teller, s ServerPlan, running string, at time.Time) error {
+	if s.Revision == "" || running == "" || running == s.Revision {
 		return nil
 	}
 	refused := &SupersededError{
-		Server: s.Server.Name, Running: r.Revision, RunningTime: r.RevisionTime,
+		Server: s.Server.Name, Running: running, RunningTime: at,
 		Asked: s.Revision, AskedTime: s.RevisionTime,
 	}
 	if d.Ancestry != nil {
-		order, err := d.Ancestry.Order(ctx, s.Revision, r.Revision)
+		order, err := d.Ancestry.Order(ctx, s.Revision, running)
 		switch {
 		case err != nil:
 			tell.Warn("it is not known whether %s descends from %s, so the commits' times decide: %v",
-				short(s.Revision), short(r.Revision), err)
+				short(s.Revision), short(running), err)
 		case order < 0:
 			refused.Ancestor = true
 			return refused
@@ -58,7 +66,7 @@ func (d *Deployer) superseded(ctx context.Context, tell event.Teller, s ServerPl
 			return nil
 		}
 	}
-	if s.RevisionTime.Before(r.RevisionTime) {
+	if s.RevisionTime.Before(at) {
 		return refused
 	}
 	return nil

@@ -142,6 +142,12 @@ const (
 	// WouldVerify is a droplet's that runs the wanted image and was never verified: in
 	// a dry run, one that nothing would wipe.
 	WouldVerify Outcome = "would be verified"
+	// Prepared is a server's or droplet's that runs what it ran, and boots another
+	// system next.
+	Prepared Outcome = "prepared"
+	// Begun is a host's of which some phases of an installation are done, and the others
+	// were not asked for.
+	Begun Outcome = "begun"
 )
 
 // Evidence is what one verification of a droplet saw, whether all held or not. A
@@ -173,6 +179,8 @@ type ServerFinished struct {
 	Took     time.Duration `json:"took"`
 	Revision string        `json:"revision,omitempty"`
 	Image    string        `json:"image,omitempty"`
+	// System is the toplevel that it was switched to.
+	System string `json:"system,omitempty"`
 	// FormerRevision and FormerImage are what its record named before the run.
 	FormerRevision string `json:"formerRevision,omitempty"`
 	FormerImage    string `json:"formerImage,omitempty"`

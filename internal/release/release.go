@@ -98,9 +98,15 @@ type Switched struct {
 	// carries out.
 	Verb string `json:"verb"`
 	// Revision is empty where the flake was not committed.
-	Revision string    `json:"revision,omitempty"`
-	System   string    `json:"system"`
-	At       time.Time `json:"at"`
+	Revision string `json:"revision,omitempty"`
+	// RevisionTime is the commit's time; zero where there is none.
+	RevisionTime time.Time `json:"revisionTime,omitzero"`
+	System       string    `json:"system"`
+	At           time.Time `json:"at"`
+	// Former is what runs instead: with test after the next boot, with boot until it.
+	Former string `json:"former,omitempty"`
+	// Before is what a test is undone to; nil for what the image has.
+	Before *Switched `json:"before,omitempty"`
 }
 
 // Rebuild is a rebuild that was asked for and not yet accounted for.

@@ -123,7 +123,7 @@ func Begin(server string, former *Record, next Release, now time.Time) *Record {
 	rec.Previous = former.Previous
 	// A release that was verified, or that droplets went back to, is a way back.
 	verified := former.Outcome == Verified || former.Outcome == RolledBack
-	if verified && former.CustomImage.ID != next.CustomImage.ID {
+	if verified && former.CustomImage.ID != 0 && former.CustomImage.ID != next.CustomImage.ID {
 		rec.Previous = new(former.Release)
 	}
 	if rec.Previous != nil && rec.Previous.CustomImage.ID == next.CustomImage.ID {

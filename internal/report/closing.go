@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func headline(s *state, l look) row {
 // tally counts how the servers ended: "2 servers verified, 1 unchanged".
 func tally(s *state) string {
 	order := []event.Outcome{
-		event.Failed, event.RolledBack, event.Verified, event.Built, event.Pruned, event.WouldDo, event.Evaluated,
+		event.Failed, event.RolledBack, event.Verified, event.Built, event.Prepared, event.Begun, event.Pruned, event.WouldDo, event.Evaluated,
 		event.Unchanged, event.Cancelled, event.Untouched,
 	}
 	counts := map[event.Outcome]int{}
@@ -127,6 +128,9 @@ func closingTable(s *state, l look) []string {
 	headers := []string{"SERVER", "OUTCOME", "REVISION", "IMAGE", "TOOK"}
 	if s.isPlan() {
 		headers[1], headers[4] = "ACTION", "PACKAGES"
+	}
+	if slices.ContainsFunc(s.servers, func(l *line) bool { return l.server != nil && l.server.System != "" }) {
+		headers[3] = "SYSTEM"
 	}
 	rows := make([][]cell, len(s.servers))
 	droplets := make([][]string, len(s.servers))
@@ -199,7 +203,7 @@ func closingRow(s *state, l look, server *line) []cell {
 		text(clean(server.subject.Server)),
 		{lines: []string{sign + " " + what}, style: st},
 		text(Short(clean(revision))),
-		text(ShortImage(clean(end.Image))),
+		text(ShortImage(clean(cmp.Or(end.Image, end.System)))),
 		text(took),
 	}
 }

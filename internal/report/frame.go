@@ -82,7 +82,7 @@ func nameColumn(s *state) int {
 // when the first is worked on, until all went well.
 func showsDroplets(server *line) bool {
 	switch server.outcome() {
-	case event.Verified, event.Unchanged, event.Built, event.Pruned, event.WouldDo, event.WouldVerify:
+	case event.Verified, event.Unchanged, event.Built, event.Prepared, event.Begun, event.Pruned, event.WouldDo, event.WouldVerify:
 		return false
 	}
 	for _, d := range server.droplets {

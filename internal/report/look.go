@@ -69,7 +69,7 @@ func (l look) symbols() symbols {
 func (l look) glyph(o event.Outcome) (string, style) {
 	sym := l.symbols()
 	switch o {
-	case event.Verified, event.Built, event.Pruned, event.Evaluated:
+	case event.Verified, event.Built, event.Prepared, event.Begun, event.Pruned, event.Evaluated:
 		return sym.good, good
 	case event.Unchanged:
 		return sym.good, dim

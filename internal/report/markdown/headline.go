@@ -91,7 +91,7 @@ func (v *view) counts() map[event.Outcome]int {
 func (v *view) tally(n map[event.Outcome]int) string {
 	var parts []string
 	for _, o := range []event.Outcome{
-		event.Failed, event.RolledBack, event.Verified, event.Built, event.Pruned, event.WouldDo, event.Evaluated,
+		event.Failed, event.RolledBack, event.Verified, event.Built, event.Prepared, event.Begun, event.Pruned, event.WouldDo, event.Evaluated,
 		event.Unchanged, event.Cancelled, event.Untouched, "",
 	} {
 		word := string(o)

@@ -29,7 +29,7 @@ func of(n, total int, noun string) string {
 // sign is what an outcome is known by at a glance.
 func sign(o event.Outcome) string {
 	switch o {
-	case event.Verified, event.Built, event.Pruned, event.Evaluated:
+	case event.Verified, event.Built, event.Prepared, event.Begun, event.Pruned, event.Evaluated:
 		return "✅"
 	case event.Unchanged:
 		return "➖"

@@ -1,0 +1,166 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/nix"
+	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/steps"
+	"github.com/versatus/snowdrop/steps/activate"
+	"github.com/versatus/snowdrop/steps/build"
+)
+
+const verbSwitch = "switch"
+
+// SwitchRequest says which servers get another system over SSH, and how.
+type SwitchRequest struct {
+	Request
+	// Verb is what nixos-rebuild calls it; empty means activate.Switch.
+	Verb activate.Verb
+	Sudo activate.Sudo
+	// BuildHost is what the user's own ssh calls the machine that builds; empty: this
+	// one does.
+	BuildHost string
+	// OnServer is the flake as the servers fetch it, to build for themselves; empty:
+	// they get what was built elsewhere.
+	OnServer string
+	// Substitute lets the machines fetch from their own caches what they have.
+	Substitute bool
+	// Confirm goes before the server's own rollout.confirm-timeout; 0 does not.
+	Confirm time.Duration
+}
+
+// keeps says whether the verb leaves anything behind.
+func (r *SwitchRequest) keeps() bool { return r.Verb != activate.DryActivate }
+
+// activates says whether the new system runs afterwards.
+func (r *SwitchRequest) activates() bool { return r.Verb == activate.Switch || r.Verb == activate.Test }
+
+// PlanSwitch finds out which machines get which system, and changes nothing. A
+// server that runs a newer revision is a *SupersededError, unless forced; one whose
+// system the fleet file does not name is a UsageError.
+func (d *Deployer) PlanSwitch(ctx context.Context, req SwitchRequest) (*Plan, error) {
+	if req.Verb == "" {
+		req.Verb = activate.Switch
+	}
+	f := d.Fleet
+	var err error
+	if req.Revision != "" {
+		if f, err = f.AtRevision(req.Revision); err != nil {
+			return nil, UsageError{Err: fmt.Errorf("take another revision: %w", err)}
+		}
+	}
+	servers, err := f.Select(req.Servers, req.Cycle)
+	if err != nil {
+		return nil, fmt.Errorf("choose servers: %w", err)
+	}
+	var faults []error
+	for _, s := range servers {
+		if s.System == "" {
+			faults = append(faults, fmt.Errorf("server %s: the fleet file gives its image and not its system: "+
+				"add `system:`, the installable of its toplevel, such as .#nixosConfigurations.%s.config.system.build.toplevel", s.Name, s.Name))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, UsageError{Err: err}
+	}
+	return steps.Do(ctx, d.steps(false), event.Subject{}, planningSwitch{d, f.Flake, servers}, req)
+}
+
+// planningSwitch is PlanSwitch as a step, so that it is shown like the others.
+type planningSwitch struct {
+	d       *Deployer
+	flake   string
+	servers []fleet.Server
+}
+
+// Name implements steps.Step.
+func (planningSwitch) Name() string { return "plan" }
+
+// Run implements steps.Step.
+func (p planningSwitch) Run(ctx context.Context, tell event.Teller, req SwitchRequest) (*Plan, error) {
+	var (
+		outputs []nix.Output
+		meta    nix.Metadata
+		now     world
+	)
+	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(p.servers), "server"))
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		meta, err = p.d.Nix.Metadata(gctx, p.flake)
+		return wrap(err, "read the flake's revision")
+	})
+	group.Go(func() (err error) {
+		if req.OnServer == "" {
+			outputs, err = p.d.Nix.Evaluate(gctx, systemsOf(p.servers))
+		}
+		return wrap(err, "evaluate")
+	})
+	group.Go(func() (err error) {
+		now, err = p.d.lookSettled(gctx, tell, p.servers)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err //nolint:wrapcheck // each part has said what it was doing
+	}
+	plan := &Plan{Request: req.Request, Revision: meta.Revision, RevisionTime: meta.LastModified, lookOnly: true, world: now, how: &req}
+	if meta.Dirty {
+		tell.Warn("the flake is not a clean git checkout: the records will name no revision")
+		plan.Revision = ""
+	}
+	var faults []error
+	if meta.Dirty && req.OnServer != "" {
+		faults = append(faults, UsageError{Err: errors.New("--on-server builds what others can fetch: commit and push what is changed here")})
+	}
+	for i, server := range p.servers {
+		var want build.Built
+		if req.OnServer == "" {
+			want = build.Built{Toplevel: outputs[i].Path, Outputs: outputs[i : i+1]}
+		}
+		one, err := plan.server(server, want)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		for i := range one.Todo {
+			one.Todo[i] = SwitchIt
+		}
+		faults = append(faults, p.d.supersededSwitch(ctx, tell, one, one.Record, &req))
+		plan.Servers = append(plan.Servers, one)
+	}
+	return plan, errors.Join(faults...)
+}
+
+func systemsOf(servers []fleet.Server) []string {
+	all := make([]string, len(servers))
+	for i, s := range servers {
+		all[i] = s.System
+	}
+	return all
+}
+
+// supersededSwitch refuses to replace what the record says, of the server or of a
+// machine that was switched, by an older revision.
+func (d *Deployer) supersededSwitch(ctx context.Context, tell event.Teller, s ServerPlan, rec *release.Record, req *SwitchRequest) error {
+	if req.Force || !req.keeps() || rec == nil {
+		return nil
+	}
+	if err := d.older(ctx, tell, s, rec.Revision, rec.RevisionTime); err != nil {
+		return err
+	}
+	for _, machine := range s.Droplets {
+		if known := rec.Droplet(machine.ID); known != nil && known.Switched != nil {
+			if err := d.older(ctx, tell, s, known.Switched.Revision, known.Switched.RevisionTime); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

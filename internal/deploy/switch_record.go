@@ -1,0 +1,205 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/steps/activate"
+	"github.com/versatus/snowdrop/steps/verify"
+)
+
+// lasting says whether the switch is the server's release: its machines have no
+// image that it could differ from. A test is one only where there is no release yet.
+func (s *serverRun) lasting() bool {
+	how := s.run.plan.how
+	return s.plan.Server.Provider == fleet.SSHHosts && how.keeps() && (how.Verb != activate.Test || s.plan.Record == nil)
+}
+
+// switchRecord is the record that the switch is written into.
+func (s *serverRun) switchRecord() *release.Record {
+	now := s.d.Clock.Now()
+	if s.lasting() {
+		rec := release.BeginSwitch(s.name(), s.plan.Record, release.Release{
+			Revision: s.plan.Revision, RevisionTime: s.plan.RevisionTime, Toplevel: s.plan.Want.Toplevel,
+		}, now)
+		rec.RunURL = s.d.RunURL
+		return rec
+	}
+	if s.plan.Record == nil { // never released: there is nothing but the switch to tell
+		return &release.Record{Server: s.name(), Outcome: release.Verified, StartedAt: now, FinishedAt: now, RunURL: s.d.RunURL}
+	}
+	rec := *s.plan.Record
+	rec.Droplets = slices.Clone(rec.Droplets)
+	return &rec
+}
+
+// switched writes down what a machine was switched to. One that was brought to what
+// its image has is no longer switched.
+func (s *serverRun) switched(ctx context.Context, machine ocean.Droplet, former string, verb activate.Verb) {
+	system := s.switches[machine.ID].system
+	err := s.record.update(ctx, func(rec *release.Record) {
+		e := entry(rec, machine.ID, machine.Name)
+		e.Address = s.address(machine)
+		e.Evidence = nil // it was of another system
+		next := &release.Switched{
+			Verb: string(verb), Revision: s.plan.Revision, RevisionTime: s.plan.RevisionTime, System: system, At: s.d.Clock.Now(),
+		}
+		switch verb {
+		case activate.Boot:
+			next.Former = former
+		case activate.Test:
+			next.Former, next.Before = undoneTo(e.Switched, former)
+		case activate.Switch, activate.DryActivate:
+			if r := releaseWith(s.plan.Record, machine.ImageID); r != nil && r.Toplevel == system {
+				next = nil
+			}
+		}
+		e.Switched = next
+	})
+	if err != nil {
+		s.d.Sink.Emit(event.Warning{Subject: s.on(machine), Text: "it was switched, and that is not recorded: " + err.Error()})
+	}
+}
+
+// undoneTo is what the next boot makes of a test: the system, and what the record
+// will say of it.
+func undoneTo(was *release.Switched, former string) (string, *release.Switched) {
+	switch {
+	case was == nil:
+		return former, nil
+	case was.Verb == string(activate.Test):
+		return was.Former, was.Before
+	default:
+		return was.System, was
+	}
+}
+
+// leftOn writes down what runs on a machine whose switch failed and that did not go
+// back. Where units failed, the new system was kept.
+func (s *serverRun) leftOn(ctx context.Context, machine ocean.Droplet, failed *activate.FailedError, out activate.Out) {
+	one := s.switches[machine.ID]
+	verb := failed.Verb
+	if out.System != failed.System {
+		seen, err := verify.Identify(ctx, s.d.SSH, s.target(machine))
+		if err != nil || seen.System != failed.System {
+			return
+		}
+		verb = activate.Test // it runs, and what boots was not set
+	}
+	one.runs = true
+	s.switched(ctx, machine, failed.Former, verb)
+}
+
+// knowBoot writes down which boot a machine is in, so that the next one is noticed.
+func (s *serverRun) knowBoot(ctx context.Context, machine ocean.Droplet) {
+	seen, err := verify.Identify(ctx, s.d.SSH, s.target(machine))
+	if err == nil {
+		s.record.note(func(rec *release.Record) { entry(rec, machine.ID, machine.Name).BootID = seen.BootID })
+	}
+}
+
+// seenKeys writes down host keys, if they are other ones than those that are known.
+func (s *serverRun) seenKeys(ctx context.Context, machine ocean.Droplet, keys []string) {
+	known := s.record.droplet(machine.ID)
+	if len(keys) == 0 || !s.run.plan.how.keeps() || s.plan.Server.SSH.HostKeyPolicy == fleet.Strict {
+		return
+	}
+	unknown := slices.ContainsFunc(keys, func(key string) bool {
+		return !slices.Contains(known.HostKeys, key) && !slices.Contains(s.plan.Server.SSH.HostKeys, key)
+	})
+	if unknown {
+		s.knowKeys(ctx, machine, keys)
+	}
+}
+
+// afterSwitch says what is expected of a machine whose record says that it was
+// switched: a test is undone by the next boot, and what is to be booted comes with it.
+func (s *serverRun) afterSwitch(machine ocean.Droplet, bootID string, at arrival) arrival {
+	known := s.record.droplet(machine.ID)
+	sw := known.Switched
+	booted := known.BootID != "" && known.BootID != bootID
+	tell := func(text string) { s.d.Sink.Emit(event.Warning{Subject: s.on(machine), Text: text}) }
+	become := func(next *release.Switched) {
+		s.record.note(func(rec *release.Record) { entry(rec, machine.ID, machine.Name).Switched = next })
+	}
+	at.expect, at.revision = sw.System, sw.Revision
+	switch {
+	case sw.Verb == string(activate.Test) && booted:
+		tell("it booted since " + systemWords(sw.System) + " was tested, which undid the test: it is to run what it ran before")
+		at.expect, at.revision = sw.Former, ""
+		become(sw.Before)
+	case sw.Verb == string(activate.Test):
+		tell(systemWords(sw.System) + " is being tested: the next boot undoes it")
+	case sw.Verb == string(activate.Boot) && booted:
+		lasting := *sw
+		lasting.Verb, lasting.Former = string(activate.Switch), ""
+		become(&lasting)
+	case sw.Verb == string(activate.Boot):
+		tell(systemWords(sw.System) + " comes with the next boot")
+		at.expect, at.revision = sw.Former, ""
+	}
+	return at
+}
+
+// concludeSwitch writes the record's end and says what failed.
+func (s *serverRun) concludeSwitch(ctx context.Context) error {
+	err := s.verdict(ctx)
+	if !s.run.plan.how.keeps() {
+		return err
+	}
+	keep := s.record.update(ctx, func(rec *release.Record) {
+		if !s.lasting() {
+			return
+		}
+		rec.FinishedAt = s.d.Clock.Now()
+		switch {
+		case err == nil:
+			rec.Outcome = release.Verified
+			return
+		case ctx.Err() != nil:
+			rec.Outcome = release.Pending
+		default:
+			rec.Outcome = release.Failed
+		}
+		rec.Failure = err.Error()
+		if !s.allBack() {
+			return
+		}
+		rec.Outcome, rec.Attempted = release.RolledBack, new(rec.Release)
+		if former := s.plan.Record; former != nil {
+			rec.Release, rec.Previous = former.Release, former.Previous
+		} else {
+			rec.Release = release.Release{Toplevel: s.formerSystem()}
+		}
+	})
+	return errors.Join(err, keep)
+}
+
+// allBack says whether every machine that was changed runs what it ran before.
+func (s *serverRun) allBack() bool {
+	back := false
+	for _, r := range s.results {
+		switch r.outcome { //nolint:exhaustive // machines that were not touched run it anyway
+		case event.RolledBack:
+			back = true
+		case event.Failed, event.Verified, event.Prepared, event.Cancelled:
+			return false
+		}
+	}
+	return back
+}
+
+// formerSystem is what a machine ran before.
+func (s *serverRun) formerSystem() string {
+	for _, r := range s.results {
+		if former := s.switches[r.droplet.ID].former; former != "" {
+			return former
+		}
+	}
+	return ""
+}
