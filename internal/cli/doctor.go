@@ -94,11 +94,13 @@ func (a *app) examine(ctx context.Context, fl *fleet.Fleet) findings {
 		return f
 	}
 	defer func() { _ = outside.SSH.Close() }() // nothing is under way any more
-	account, err := outside.Ocean.Account(ctx)
-	f.add("DigitalOcean", fmt.Sprintf("%s, account %s", account.Email, account.Status), err)
-	if err == nil {
-		for _, r := range outside.Ocean.Probe(ctx) {
-			f = append(f, scopeFinding(r))
+	if outside.Ocean != nil { // a fleet without droplets needs no account
+		account, err := outside.Ocean.Account(ctx)
+		f.add("DigitalOcean", fmt.Sprintf("%s, account %s", account.Email, account.Status), err)
+		if err == nil {
+			for _, r := range outside.Ocean.Probe(ctx) {
+				f = append(f, scopeFinding(r))
+			}
 		}
 	}
 	f.add("Space", fl.Space.Bucket+" can be read and written", outside.Space.Check(ctx))

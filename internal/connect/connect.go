@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/versatus/snowdrop/internal/anywhere"
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
@@ -51,12 +52,14 @@ type Options struct {
 
 // Outside are the clients of one run.
 type Outside struct {
-	Ocean  *ocean.Client
-	Space  *space.Client
-	SSH    *remote.Dialer
-	Nix    *nix.Client
-	Redact *redact.Redactor
-	Clock  ocean.Clock
+	// Ocean is nil without a token, which a fleet without droplets does not need.
+	Ocean    *ocean.Client
+	Space    *space.Client
+	SSH      *remote.Dialer
+	Nix      *nix.Client
+	Anywhere *anywhere.Client
+	Redact   *redact.Redactor
+	Clock    ocean.Clock
 }
 
 // Connect makes the clients; it does not speak to anybody yet. An error lists
@@ -66,7 +69,7 @@ func Connect(f *fleet.Fleet, o Options) (*Outside, error) {
 	out.Redact.Add(FileSecrets(f, o.Getenv)...)
 	var faults []error
 	var err error
-	if out.Ocean, err = Ocean(o.Getenv); err != nil {
+	if out.Ocean, err = Ocean(o.Getenv); err != nil && needsAccount(f) {
 		faults = append(faults, err)
 	}
 	if out.Space, err = openSpace(f, o.Getenv); err != nil {
@@ -76,18 +79,32 @@ func Connect(f *fleet.Fleet, o Options) (*Outside, error) {
 		faults = append(faults, fmt.Errorf("prepare SSH: %w", err))
 	}
 	out.Nix = newNix(f, o)
+	out.Anywhere = newAnywhere(f, o)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
+// needsAccount says whether a fleet has, or can have, droplets.
+func needsAccount(f *fleet.Fleet) bool {
+	for _, s := range f.Servers {
+		if s.Provider != fleet.SSHHosts {
+			return true
+		}
+	}
+	return f.Preview != nil || len(f.Servers) == 0
+}
+
 // Deployer makes a Deployer for a fleet.
 func (o *Outside) Deployer(f *fleet.Fleet, opt Options) *deploy.Deployer {
 	config := deploy.Config{
-		Fleet: f, Nix: o.Nix, Space: o.Space, Ocean: o.Ocean, SSH: o.SSH,
+		Fleet: f, Nix: o.Nix, Space: o.Space, SSH: o.SSH, Anywhere: o.Anywhere,
 		Sink: o.Redact.Sink(opt.Sink), Clock: o.Clock, Getenv: opt.Getenv, RunURL: opt.RunURL,
 		Redact: o.Redact.String, Ancestry: opt.Ancestry,
+	}
+	if o.Ocean != nil { // a nil pointer is not a nil interface
+		config.Ocean = o.Ocean
 	}
 	if opt.Nix != nil {
 		config.Nix = opt.Nix
@@ -177,17 +194,35 @@ func openSpace(f *fleet.Fleet, getenv func(string) string) (*space.Client, error
 func Nix(f *fleet.Fleet) *nix.Client { return newNix(f, Options{}) }
 
 func newNix(f *fleet.Fleet, o Options) *nix.Client {
+	return nix.New(nix.Config{
+		Options: f.Nix.Options, Builders: f.Nix.Builders, LogDir: logDir(), Dir: filepath.Dir(f.Path), Env: nixEnv(o),
+	})
+}
+
+// newAnywhere makes the client of nixos-anywhere, which is other people's program:
+// it gets no token.
+func newAnywhere(f *fleet.Fleet, o Options) *anywhere.Client {
+	return anywhere.New(anywhere.Config{
+		Options: f.Nix.Options, Builders: f.Nix.Builders, LogDir: logDir(), Dir: filepath.Dir(f.Path), Env: nixEnv(o),
+		Withheld: credentialNames(),
+	})
+}
+
+// logDir is where the output of programs that failed is kept.
+func logDir() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
 	}
-	logDir := filepath.Join(cache, "snowdrop", "logs")
-	config := nix.Config{Options: f.Nix.Options, Builders: f.Nix.Builders, LogDir: logDir, Dir: filepath.Dir(f.Path)}
-	if o.NixConfig != "" {
-		// What the user has set so already comes first, so that ours counts.
-		config.Env = []string{"NIX_CONFIG=" + strings.TrimSpace(os.Getenv("NIX_CONFIG")+"\n"+o.NixConfig)}
+	return filepath.Join(cache, "snowdrop", "logs")
+}
+
+func nixEnv(o Options) []string {
+	if o.NixConfig == "" {
+		return nil
 	}
-	return nix.New(config)
+	// What the user has set so already comes first, so that ours counts.
+	return []string{"NIX_CONFIG=" + strings.TrimSpace(os.Getenv("NIX_CONFIG")+"\n"+o.NixConfig)}
 }
 
 // Secrets makes a redactor that knows every credential of the environment.
@@ -198,12 +233,16 @@ func Secrets(getenv func(string) string) *redact.Redactor {
 // Credentials are those of the environment.
 func Credentials(getenv func(string) string) []string {
 	var all []string
-	for _, name := range []string{EnvToken, EnvTokenOther, EnvSpaceSecret, EnvSpaceKey, remote.EnvPrivateKey, "GITHUB_TOKEN"} {
+	for _, name := range credentialNames() {
 		if value := getenv(name); value != "" {
 			all = append(all, value)
 		}
 	}
 	return all
+}
+
+func credentialNames() []string {
+	return []string{EnvToken, EnvTokenOther, EnvSpaceSecret, EnvSpaceKey, remote.EnvPrivateKey, "GITHUB_TOKEN"}
 }
 
 // FileSecrets are the contents of servers' files that come from the environment,

@@ -22,7 +22,7 @@ import (
 // of the server, as the request's revision does; 0 means the recorded one. Nothing
 // is built.
 func (d *Deployer) PlanRebuild(ctx context.Context, req Request, imageID int) (*Plan, error) {
-	return d.planAgain(ctx, req, func(p *Plan, s fleet.Server) (ServerPlan, error) {
+	return d.planAgain(ctx, req, withImages, func(p *Plan, s fleet.Server) (ServerPlan, error) {
 		rec := p.world.records[s.Name]
 		if imageID != 0 {
 			r, err := pickRelease(p.world, s, rec, imageID)
@@ -49,7 +49,7 @@ func (d *Deployer) PlanRebuild(ctx context.Context, req Request, imageID int) (*
 // droplets. Those that run it already, verified, are left alone: after a release
 // that stopped half way only the others have to go back.
 func (d *Deployer) PlanRollback(ctx context.Context, req Request) (*Plan, error) {
-	return d.planAgain(ctx, req, func(p *Plan, s fleet.Server) (ServerPlan, error) {
+	return d.planAgain(ctx, req, withImages, func(p *Plan, s fleet.Server) (ServerPlan, error) {
 		rec := p.world.records[s.Name]
 		if rec == nil || rec.Previous == nil {
 			return ServerPlan{}, fmt.Errorf("server %s: %w: no earlier verified release is recorded", s.Name, errNoWayBack)
@@ -59,11 +59,17 @@ func (d *Deployer) PlanRollback(ctx context.Context, req Request) (*Plan, error)
 }
 
 // planAgain plans without asking Nix: what to do with each server comes from the
-// records and the account alone.
-func (d *Deployer) planAgain(ctx context.Context, req Request, choose func(*Plan, fleet.Server) (ServerPlan, error)) (*Plan, error) {
+// records and the account alone. which takes those that it can be done with out of
+// the servers.
+func (d *Deployer) planAgain(ctx context.Context, req Request, which func([]fleet.Server, []string) ([]fleet.Server, error),
+	choose func(*Plan, fleet.Server) (ServerPlan, error),
+) (*Plan, error) {
 	servers, err := d.Fleet.Select(req.Servers, req.Cycle)
 	if err != nil {
 		return nil, fmt.Errorf("choose servers: %w", err)
+	}
+	if servers, err = which(servers, req.Servers); err != nil {
+		return nil, err
 	}
 	return steps.Do(ctx, d.steps(false), event.Subject{}, planningAgain{d, servers, choose}, req)
 }

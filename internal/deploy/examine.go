@@ -47,10 +47,16 @@ func (d *Deployer) examine(ctx context.Context, now world, s fleet.Server) []Exa
 	for i, droplet := range droplets {
 		targets[i] = ocean.Target{Server: s.Name, Droplet: droplet}
 	}
+	if s.Provider == fleet.SSHHosts {
+		targets = nil // nobody rebuilds them
+	}
 	all := make([]Examined, len(droplets)+1)
 	all[0] = Examined{
 		What: "server " + s.Name, Text: plural(len(droplets), "droplet") + " can be rebuilt",
 		Err: errors.Join(ocean.Preflight(targets), provision.Check(s.Name, s.Files, d.Getenv)), //nolint:contextcheck // it looks at variables and files alone
+	}
+	if s.Provider == fleet.SSHHosts {
+		all[0].Text = plural(len(droplets), "host") + " of its own"
 	}
 	var wait sync.WaitGroup
 	for i, droplet := range droplets {
@@ -69,7 +75,7 @@ func (d *Deployer) reach(ctx context.Context, s fleet.Server, droplet ocean.Drop
 	target := targetOf(s, droplet, *known)
 	seen, err := verify.Identify(ctx, d.SSH, target)
 	if err != nil {
-		one.Err = wrap(err, "droplet %s (%d)", droplet.Name, droplet.ID)
+		one.Err = wrap(err, "%s", machineWords(s, droplet))
 		return one
 	}
 	one.Text = fmt.Sprintf("%s answers, host key: %s", target.Address, seen.Trust)

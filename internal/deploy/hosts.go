@@ -137,6 +137,8 @@ func (s *serverRun) hostState(d ocean.Droplet, o event.Outcome) string {
 	switch {
 	case s.run.verb != verbInstall:
 		return "see its error for what runs there"
+	case o == event.Begun && s.stage(d.ID) == notBegun:
+		return "runs the NixOS installer, in memory; its disks are as they were"
 	case s.stage(d.ID) == notBegun:
 		return "its disks are as they were"
 	case o == event.Begun && s.stage(d.ID) == rebuildSent:

@@ -48,6 +48,9 @@ func previewServers(f *fleet.Fleet, req PreviewRequest) (servers []fleet.Server,
 	if err != nil {
 		return nil, nil, fmt.Errorf("choose servers: %w", err)
 	}
+	if chosen, err = withImages(chosen, names); err != nil {
+		return nil, nil, err
+	}
 	for _, s := range chosen {
 		one, left := previewServer(s, *f.Preview, req.Pull)
 		servers, beside = append(servers, one), append(beside, left...)

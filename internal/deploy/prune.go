@@ -12,7 +12,7 @@ const verbPrune = "prune"
 
 // PlanPrune plans to delete what no server asked for needs any more.
 func (d *Deployer) PlanPrune(ctx context.Context, req Request) (*Plan, error) {
-	return d.planAgain(ctx, req, func(p *Plan, s fleet.Server) (ServerPlan, error) {
+	return d.planAgain(ctx, req, withImages, func(p *Plan, s fleet.Server) (ServerPlan, error) {
 		return ServerPlan{Server: s, Record: p.world.records[s.Name]}, nil
 	})
 }
