@@ -31,7 +31,8 @@
             switch = ./switch.sh;
             packages = builtins.attrValues (builtins.mapAttrs package (release.packages or { }));
           } ''
-          mkdir -p $out/bin $out/etc/systemd/system $out/sw
+          mkdir -p $out/bin $out/etc/systemd/system $out/etc/snowdrop $out/sw
+          printf '{"server":"%s"}\n' ${name} > $out/etc/snowdrop/release.json
           printf %s "$version" > $out/nixos-version
           printf %s ${base.system} > $out/system
           echo "$packages" > $out/packages

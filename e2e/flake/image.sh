@@ -21,6 +21,9 @@ for unit in "$toplevel"/etc/systemd/system/*; do
   fi
 done
 
+mkdir -p tree/etc/snowdrop
+ln -s /run/current-system/etc/snowdrop/release.json tree/etc/snowdrop/release.json
+
 # Put them there without mounting anything.
 cp --sparse=always "$disk/disk.raw" disk.raw
 chmod u+w disk.raw
