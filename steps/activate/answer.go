@@ -73,6 +73,9 @@ func (a answer) over() bool {
 	return unit == "inactive" || unit == "failed"
 }
 
+// dead says that the unit has ended and left nothing decided.
+func (a answer) dead() bool { return a.over() && a.outcome() == "" && !a.gone() }
+
 // exit is an exit status, or -1 where there is none.
 func (a answer) exit(name string) int {
 	var n int

@@ -75,6 +75,8 @@ func (e *FailedError) what() string {
 		return e.notKept()
 	case e.rebooted:
 		return fmt.Sprintf("it booted in the middle of the %s", e.Verb)
+	case e.outcome == "":
+		return "snowdrop-switch.service was killed, and could not be started again to go back"
 	case e.outcome == outcomeWentBack && (e.Exit == 0 || e.Exit == unitsFailed):
 		return fmt.Sprintf("the new system was activated, and not confirmed within %s", e.confirm)
 	}
@@ -153,7 +155,7 @@ func (e *FailedError) now() string {
 		return "the new system was confirmed: " + e.runs(e.System) + "; before it ran " + e.Former
 	case e.outcome == outcomeConfirmed && e.Exit == unitsFailed:
 		return "the new system was confirmed: " + e.runs(e.System) + "; before it ran " + e.Former
-	case e.rebooted:
+	case e.rebooted, e.outcome == "" && e.Err == nil:
 		return e.runs(orNone(e.current))
 	case e.Verb == Boot:
 		return "it runs " + e.Former + "; look at what its next boot brings: readlink -f /nix/var/nix/profiles/system"

@@ -48,7 +48,9 @@ type follower struct {
 	// unreached is why it could not be confirmed over a new connection when that
 	// was tried last.
 	unreached error
-	told      int // lines of the activation's log that were passed on
+	// revived says that the unit was started again after it had been killed.
+	revived bool
+	told    int // lines of the activation's log that were passed on
 }
 
 func (f *follower) close() {
@@ -130,7 +132,14 @@ func (f *follower) follow(ctx context.Context) error {
 		}
 		now := f.clock.Now()
 		if f.doubt == nil && f.last.over() {
-			return nil
+			if !f.last.dead() || f.revived {
+				return nil
+			}
+			f.revived = true
+			f.tell.Warn("%s: snowdrop-switch.service was killed with all that belongs to it; it is started again, to end the switch", f.target)
+			if _, err := f.ask(ctx, f.words.revive()); err != nil {
+				f.doubt = err
+			}
 		}
 		if !waiting && f.last.state() == stateWaiting {
 			// Going back takes about as long as getting there.

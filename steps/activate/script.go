@@ -61,6 +61,15 @@ func (w words) abandon() string {
 	return w.script("lines="+strconv.Itoa(logLines), "if [ -d \"$dir\" ]; then decide back; fi\n"+lookScript)
 }
 
+// revive does what the unit does at its end, where it was killed with all that
+// belongs to it before it had decided.
+func (w words) revive() string {
+	return w.script("lines="+strconv.Itoa(logLines), `if [ -d "$dir" ] && [ -z "$(got outcome)" ]; then
+  systemd-run --unit="$unit" --collect --no-block --quiet --no-ask-password --setenv=HOME=/root /bin/sh "$dir/unit" after
+fi
+`+lookScript)
+}
+
 // script frames a body. Standard input may hold a password that sudo did not ask
 // for: nothing may read it.
 func (w words) script(vars, body string) string {

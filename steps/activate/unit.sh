@@ -111,11 +111,15 @@ back() {
   if [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then return; fi
   NIXOS_NO_CHECK=1
   export NIXOS_NO_CHECK
-  for pause in 5 5 0; do
+  tried=''
+  for pause in 2 5 0; do
+    # A service that was restarted too often is not started any more, sshd as any.
+    timeout 30 systemctl reset-failed >/dev/null 2>&1 </dev/null
     switch_to "$former" test back-log
     put back-exit "$code"
     if [ "$(current)" = "$former" ]; then
-      case $code in 0 | 4) break ;; esac
+      case $code$tried in 0* | 4yes) break ;; esac
+      tried=yes
     fi
     sleep "$pause"
   done
