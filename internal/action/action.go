@@ -84,6 +84,9 @@ type runner struct {
 	inputs workflow.Inputs
 	fleet  *fleet.Fleet
 	order  order
+	log    *workflow.Log
+	// notUpdated is why the inputs of the cycle's flake were not brought up to date.
+	notUpdated error
 	// isOpen asks GitHub about a pull request; nil where it cannot be asked.
 	isOpen isOpen
 	// told says that the error was shown in full.
@@ -114,10 +117,16 @@ func (r *runner) run(ctx context.Context) error {
 		_, _ = fmt.Fprintln(r.commands, r.order.preview.idle)
 		return nil
 	}
+	r.log = workflow.NewLog(r.commands, r.now)
+	if err == nil {
+		err = r.atCycle(ctx)
+	}
 	s := r.newStage(ctx, err)
 	if err == nil {
 		_, _ = fmt.Fprintf(r.commands, "snowdrop %s: %s, by %s\n", connect.Version(), r.order.command, r.order.why)
-		err = s.perform(ctx)
+		if err = s.perform(ctx); r.notUpdated != nil {
+			err = errors.Join(err, r.notUpdated)
+		}
 	}
 	return s.close(ctx, err)
 }

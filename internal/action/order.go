@@ -75,7 +75,7 @@ func newOrder(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (order, erro
 		o.request.Base = e.Pull.BaseSHA
 	}
 	if e.Name == "schedule" && command != "preview-sweep" && in.Cycle == "" && len(in.Servers) == 0 {
-		if o.request.Servers, err = due(f, e.Schedule); err != nil {
+		if o.request.Servers, o.request.Cycle, err = due(f, e.Schedule); err != nil {
 			return order{}, err
 		}
 	}
@@ -103,10 +103,9 @@ func newOrder(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (order, erro
 	return o, nil
 }
 
-// due are the servers of the cycles whose cron fired. Several cycles may have the
-// same one.
-func due(f *fleet.Fleet, schedule string) ([]string, error) {
-	var names, cycles, has []string
+// due is the cycle whose cron fired, or, where several have that one, their servers.
+func due(f *fleet.Fleet, schedule string) (servers []string, cycle string, err error) {
+	var cycles, has []string
 	for name, cycle := range f.Cycles {
 		has = append(has, fmt.Sprintf("%s (%s)", name, cycle.Cron))
 		if slices.Equal(strings.Fields(cycle.Cron), strings.Fields(schedule)) {
@@ -114,21 +113,30 @@ func due(f *fleet.Fleet, schedule string) ([]string, error) {
 		}
 	}
 	slices.Sort(has)
+	slices.Sort(cycles)
 	if len(cycles) == 0 {
-		return nil, fmt.Errorf("no cycle of %s has the cron %q that fired; it has: %s; write the same cron in the workflow and under `cycles:`, or set the input `cycle`",
+		return nil, "", fmt.Errorf("no cycle of %s has the cron %q that fired; it has: %s; write the same cron in the workflow and under `cycles:`, or set the input `cycle`",
 			f.Path, schedule, none(has))
 	}
 	for name, server := range f.Servers {
 		if slices.Contains(cycles, server.Cycle) {
-			names = append(names, name)
+			servers = append(servers, name)
 		}
 	}
-	slices.Sort(names)
-	slices.Sort(cycles)
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no server of %s is in the cycle %s whose cron %q fired: give a server `cycle: %s`", f.Path, strings.Join(cycles, ", "), schedule, cycles[0])
+	slices.Sort(servers)
+	switch {
+	case len(servers) == 0:
+		return nil, "", fmt.Errorf("no server of %s is in the cycle %s whose cron %q fired: give a server `cycle: %s`", f.Path, strings.Join(cycles, ", "), schedule, cycles[0])
+	case len(cycles) == 1:
+		return nil, cycles[0], nil
 	}
-	return names, nil
+	for _, name := range cycles {
+		if f.Cycles[name].Ref != "" {
+			return nil, "", fmt.Errorf("the cron %q that fired is that of the cycles %s, and %s has a `ref:` of its own: give each of them another cron, or a job of its own with the input `cycle`",
+				schedule, strings.Join(cycles, ", "), name)
+		}
+	}
+	return servers, "", nil
 }
 
 func none(words []string) string {

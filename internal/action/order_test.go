@@ -23,7 +23,15 @@ servers:
   api: {cycle: nightly}
   db: {cycle: weekly}
   mail:
+  files: {cycle: nightly, provider: ssh, hosts: [{name: files-1}]}
+  cache: {cycle: early}
+  queue: {cycle: later}
+  lamp: {cycle: dusk}
 cycles:
+  early: {cron: "0 6 * * *"}
+  later: {cron: "0  6 * * *"}
+  dawn: {cron: "0 7 * * *"}
+  dusk: {cron: "0 7 * * *", ref: main}
   nightly: {cron: "0 3 * * *"}
   weekly: {cron: "0 4 * * 1"}
   never: {cron: "0 5 * * *"}
@@ -44,30 +52,33 @@ func TestTheCommandFollowsTheEvent(t *testing.T) {
 		want  order
 		fails string
 	}{
-		"a pull request is planned":                    {event: workflow.Event{Name: "pull_request", Pull: own}, want: order{command: "plan", request: deploy.Request{Preview: true, Base: "base"}}},
-		"one from a fork too":                          {event: workflow.Event{Name: "pull_request", Pull: fork}, want: order{command: "plan", request: deploy.Request{Preview: true, Base: "base"}}},
-		"one from a fork is never deployed":            {event: workflow.Event{Name: "pull_request", Pull: fork}, in: workflow.Inputs{Command: "deploy"}, fails: "planned only"},
-		"a branch of our own may be":                   {event: workflow.Event{Name: "pull_request", Pull: own}, in: workflow.Inputs{Command: "deploy"}, want: order{command: "deploy"}},
-		"a merge group is planned":                     {event: workflow.Event{Name: "merge_group"}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
-		"a push to the default branch deploys":         {event: push, want: order{command: "deploy"}},
-		"a push to another branch does not":            {event: workflow.Event{Name: "push", Ref: "refs/heads/feature", DefaultBranch: "main"}, fails: "push to feature deploys by itself only on the default branch (main)"},
-		"nor that of a tag of the branch's name":       {event: workflow.Event{Name: "push", Ref: "refs/tags/main", DefaultBranch: "main"}, fails: "set the input `command`"},
-		"the input goes before the event":              {event: push, in: workflow.Inputs{Command: "build", Servers: []string{"web"}}, want: order{command: "build", request: deploy.Request{Servers: []string{"web"}}}},
-		"a schedule deploys the cycle that is due":     {event: workflow.Event{Name: "schedule", Schedule: "0  3 * * *"}, want: order{command: "deploy", request: deploy.Request{Servers: []string{"api", "web"}}}},
-		"a schedule can be told which":                 {event: workflow.Event{Name: "schedule", Schedule: "0 9 * * *"}, in: workflow.Inputs{Cycle: "weekly"}, want: order{command: "deploy", request: deploy.Request{Cycle: "weekly"}}},
-		"a schedule that is no cycle's":                {event: workflow.Event{Name: "schedule", Schedule: "0 9 * * *"}, fails: `no cycle of snowdrop.yaml has the cron "0 9 * * *" that fired; it has: never (0 5 * * *), nightly (0 3 * * *)`},
-		"a cycle without servers":                      {event: workflow.Event{Name: "schedule", Schedule: "0 5 * * *"}, fails: "give a server `cycle: never`"},
-		"a dispatch says what to do":                   {event: workflow.Event{Name: "workflow_dispatch"}, in: workflow.Inputs{Command: "rebuild", Servers: []string{"web"}, Image: 12}, want: order{command: "rebuild", image: 12, request: deploy.Request{Servers: []string{"web"}}}},
-		"a dispatch that does not":                     {event: workflow.Event{Name: "workflow_dispatch"}, fails: "set the input `command`"},
-		"any other event":                              {event: workflow.Event{Name: "issues"}, fails: "the event issues does not say what to do: set the input `command`"},
-		"an event that hands out secrets":              {event: workflow.Event{Name: "pull_request_target"}, in: workflow.Inputs{Command: "plan"}, fails: "does not run on it; use pull_request"},
-		"a rebuild of nobody in particular":            {event: push, in: workflow.Inputs{Command: "rebuild"}, fails: "set the input `servers`"},
-		"a server that is not there":                   {event: push, in: workflow.Inputs{Servers: []string{"wep"}}, fails: `there is no server "wep"`},
-		"an image that nothing is done with":           {event: push, in: workflow.Inputs{Image: 12}, fails: "`image` is for the command rebuild"},
-		"an image and a revision":                      {event: push, in: workflow.Inputs{Command: "rebuild", Servers: []string{"web"}, Image: 12, Revision: "abc"}, fails: "exclude each other"},
-		"a revision that nothing is done with":         {event: push, in: workflow.Inputs{Command: "prune", Revision: "abc"}, fails: "`revision` is for"},
-		"a plan may be kept from building":             {event: workflow.Event{Name: "merge_group"}, in: workflow.Inputs{NoBuild: true}, want: order{command: "plan", request: deploy.Request{Preview: true, NoBuild: true}}},
-		"switches and the revision reach the use case": {event: push, in: workflow.Inputs{DryRun: true, Force: true, Revision: "abc"}, want: order{command: "deploy", request: deploy.Request{DryRun: true, Force: true, Revision: "abc"}}},
+		"a pull request is planned":                       {event: workflow.Event{Name: "pull_request", Pull: own}, want: order{command: "plan", request: deploy.Request{Preview: true, Base: "base"}}},
+		"one from a fork too":                             {event: workflow.Event{Name: "pull_request", Pull: fork}, want: order{command: "plan", request: deploy.Request{Preview: true, Base: "base"}}},
+		"one from a fork is never deployed":               {event: workflow.Event{Name: "pull_request", Pull: fork}, in: workflow.Inputs{Command: "deploy"}, fails: "planned only"},
+		"a branch of our own may be":                      {event: workflow.Event{Name: "pull_request", Pull: own}, in: workflow.Inputs{Command: "deploy"}, want: order{command: "deploy"}},
+		"a merge group is planned":                        {event: workflow.Event{Name: "merge_group"}, want: order{command: "plan", request: deploy.Request{Preview: true}}},
+		"a push to the default branch deploys":            {event: push, want: order{command: "deploy"}},
+		"a push to another branch does not":               {event: workflow.Event{Name: "push", Ref: "refs/heads/feature", DefaultBranch: "main"}, fails: "push to feature deploys by itself only on the default branch (main)"},
+		"nor that of a tag of the branch's name":          {event: workflow.Event{Name: "push", Ref: "refs/tags/main", DefaultBranch: "main"}, fails: "set the input `command`"},
+		"the input goes before the event":                 {event: push, in: workflow.Inputs{Command: "build", Servers: []string{"web"}}, want: order{command: "build", request: deploy.Request{Servers: []string{"web"}}}},
+		"a schedule deploys the cycle that is due":        {event: workflow.Event{Name: "schedule", Schedule: "0  3 * * *"}, want: order{command: "deploy", request: deploy.Request{Cycle: "nightly"}}},
+		"a schedule of several cycles is for all of them": {event: workflow.Event{Name: "schedule", Schedule: "0 6 * * *"}, want: order{command: "deploy", request: deploy.Request{Servers: []string{"cache", "queue"}}}},
+		"they cannot have refs of their own":              {event: workflow.Event{Name: "schedule", Schedule: "0 7 * * *"}, fails: "the cycles dawn, dusk, and dusk has a `ref:` of its own"},
+		"one of them can be chosen":                       {event: workflow.Event{Name: "schedule", Schedule: "0 7 * * *"}, in: workflow.Inputs{Cycle: "dusk"}, want: order{command: "deploy", request: deploy.Request{Cycle: "dusk"}}},
+		"a schedule can be told which":                    {event: workflow.Event{Name: "schedule", Schedule: "0 9 * * *"}, in: workflow.Inputs{Cycle: "weekly"}, want: order{command: "deploy", request: deploy.Request{Cycle: "weekly"}}},
+		"a schedule that is no cycle's":                   {event: workflow.Event{Name: "schedule", Schedule: "0 9 * * *"}, fails: `no cycle of snowdrop.yaml has the cron "0 9 * * *" that fired; it has: dawn (0 7 * * *), dusk (0 7 * * *), early (0 6 * * *), later (0  6 * * *), never (0 5 * * *), nightly (0 3 * * *)`},
+		"a cycle without servers":                         {event: workflow.Event{Name: "schedule", Schedule: "0 5 * * *"}, fails: "give a server `cycle: never`"},
+		"a dispatch says what to do":                      {event: workflow.Event{Name: "workflow_dispatch"}, in: workflow.Inputs{Command: "rebuild", Servers: []string{"web"}, Image: 12}, want: order{command: "rebuild", image: 12, request: deploy.Request{Servers: []string{"web"}}}},
+		"a dispatch that does not":                        {event: workflow.Event{Name: "workflow_dispatch"}, fails: "set the input `command`"},
+		"any other event":                                 {event: workflow.Event{Name: "issues"}, fails: "the event issues does not say what to do: set the input `command`"},
+		"an event that hands out secrets":                 {event: workflow.Event{Name: "pull_request_target"}, in: workflow.Inputs{Command: "plan"}, fails: "does not run on it; use pull_request"},
+		"a rebuild of nobody in particular":               {event: push, in: workflow.Inputs{Command: "rebuild"}, fails: "set the input `servers`"},
+		"a server that is not there":                      {event: push, in: workflow.Inputs{Servers: []string{"wep"}}, fails: `there is no server "wep"`},
+		"an image that nothing is done with":              {event: push, in: workflow.Inputs{Image: 12}, fails: "`image` is for the command rebuild"},
+		"an image and a revision":                         {event: push, in: workflow.Inputs{Command: "rebuild", Servers: []string{"web"}, Image: 12, Revision: "abc"}, fails: "exclude each other"},
+		"a revision that nothing is done with":            {event: push, in: workflow.Inputs{Command: "prune", Revision: "abc"}, fails: "`revision` is for"},
+		"a plan may be kept from building":                {event: workflow.Event{Name: "merge_group"}, in: workflow.Inputs{NoBuild: true}, want: order{command: "plan", request: deploy.Request{Preview: true, NoBuild: true}}},
+		"switches and the revision reach the use case":    {event: push, in: workflow.Inputs{DryRun: true, Force: true, Revision: "abc"}, want: order{command: "deploy", request: deploy.Request{DryRun: true, Force: true, Revision: "abc"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/versatus/snowdrop/internal/action/publish"
-	"github.com/versatus/snowdrop/internal/action/workflow"
 	"github.com/versatus/snowdrop/internal/connect"
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
@@ -22,7 +22,6 @@ import (
 // stage is where the run is told: the log, and what GitHub shows.
 type stage struct {
 	*runner
-	log    *workflow.Log
 	story  *markdown.Story
 	github *github.Client // nil without a token
 
@@ -42,13 +41,18 @@ type stage struct {
 // newStage opens the stage. The reports outlive ctx: a run that was cancelled is
 // told too.
 func (r *runner) newStage(ctx context.Context, err error) *stage {
-	s := &stage{runner: r, log: workflow.NewLog(r.commands, r.now), story: markdown.NewStory(r.now)}
+	s := &stage{runner: r, story: markdown.NewStory(r.now)}
 	switch {
 	case r.fleet == nil:
 	case r.order.preview.verb != "":
 		s.servers = r.order.preview.servers
 	default: // newOrder has selected them once already
 		s.servers, _ = r.fleet.Select(r.order.request.Servers, r.order.request.Cycle)
+		if r.order.command != "verify" && r.order.command != "status" {
+			// Nothing will be told of servers that get no images: a check of theirs would
+			// stay open.
+			s.servers = slices.DeleteFunc(s.servers, func(one fleet.Server) bool { return one.Provider == fleet.SSHHosts })
+		}
 	}
 	s.connect(err)
 	tell, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -16,7 +16,7 @@ import (
 func (s *stage) frame() markdown.Frame {
 	f := markdown.Frame{
 		Title: strings.TrimSpace("snowdrop " + s.order.command), Environment: s.environment(), RunURL: s.event.RunURL(),
-		Head: s.event.SHA, RepositoryURL: s.event.RepositoryURL(), SummaryURL: s.event.RunURL(), Missing: s.missing(),
+		Head: s.commit(), RepositoryURL: s.event.RepositoryURL(), SummaryURL: s.event.RunURL(), Missing: s.missing(),
 	}
 	if s.event.Pull != nil {
 		f.Base = s.event.Pull.BaseSHA

@@ -25,6 +25,10 @@ writes their files, verifies over SSH that the new system runs well, and deletes
 images that nothing needs any more. What is already as it should be is left alone,
 so a run that was cut off is continued by running it again.
 
+With --cycle it deploys the cycle's servers at its 'ref': what the repository has there
+now, and not what is checked out, and brings the flake's inputs up to date before, if
+the cycle has an 'update'. The fleet file is the one that is here.
+
 With --plan it does exactly what a plan that was kept says, or refuses and names what
 is different now.
 
@@ -36,25 +40,17 @@ A rebuild wipes the droplet's disk. Volumes and the IP addresses survive.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			var kept deploy.KeptPlan
-			if file != "" {
-				var err error
-				if kept, err = readPlan(file); err != nil {
-					return err
-				}
-				args = kept.Names()
+			if file == "" {
+				return a.deployRun(c.Context(), &f, args)
 			}
-			return a.plannedRun(c.Context(), &f, args,
+			kept, err := readPlan(file)
+			if err != nil {
+				return err
+			}
+			return a.plannedRun(c.Context(), &f, kept.Names(),
 				func(ctx context.Context, d *deploy.Deployer) (*deploy.Plan, error) {
-					if file != "" {
-						return d.PlanFrom(ctx, kept, f.dryRun)
-					}
-					return d.Plan(ctx, f.request(args))
-				},
-				func(ctx context.Context, d *deploy.Deployer, p *deploy.Plan) error {
-					_, err := d.Deploy(ctx, p)
-					return err //nolint:wrapcheck // the use case says what it did
-				})
+					return d.PlanFrom(ctx, kept, f.dryRun)
+				}, carryOutDeploy)
 		},
 	}
 	f.addRun(a, c)
@@ -76,7 +72,11 @@ func (a *app) buildCommand() *cobra.Command {
 		GroupID: groupDeploy,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.run(f, args, func(s *session) error {
-				plan, err := s.deployer.Plan(c.Context(), f.request(args))
+				taken, err := s.atCycle(c.Context(), f.request(args), false)
+				if err != nil {
+					return err
+				}
+				plan, err := s.deployer.Plan(c.Context(), taken.Request)
 				if err != nil {
 					return err //nolint:wrapcheck // the use case says what it did
 				}
@@ -223,18 +223,23 @@ func (a *app) run(f runFlags, args []string, do func(*session) error) error {
 func (a *app) plannedRun(ctx context.Context, f *runFlags, args []string, plan func(context.Context, *deploy.Deployer) (*deploy.Plan, error),
 	do func(context.Context, *deploy.Deployer, *deploy.Plan) error,
 ) error {
-	return a.run(*f, args, func(s *session) error {
-		p, err := plan(ctx, s.deployer)
-		if err != nil {
+	return a.run(*f, args, func(s *session) error { return s.planned(ctx, f, plan, do) })
+}
+
+// planned is plannedRun in a session that is open.
+func (s *session) planned(ctx context.Context, f *runFlags, plan func(context.Context, *deploy.Deployer) (*deploy.Plan, error),
+	do func(context.Context, *deploy.Deployer, *deploy.Plan) error,
+) error {
+	p, err := plan(ctx, s.deployer)
+	if err != nil {
+		return err
+	}
+	if len(p.Wiped()) > 0 {
+		if err := s.confirm(ctx, f, wipeQuestion(p)); err != nil {
 			return err
 		}
-		if len(p.Wiped()) > 0 {
-			if err := s.confirm(ctx, f, wipeQuestion(p)); err != nil {
-				return err
-			}
-		}
-		return a.shown(do(ctx, s.deployer, p))
-	})
+	}
+	return s.shown(do(ctx, s.deployer, p))
 }
 
 // shown marks an error that the report has told in full.

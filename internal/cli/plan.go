@@ -30,7 +30,11 @@ that are not there: a plan needs none of them.`,
 			return a.run(f, args, func(s *session) error {
 				request := f.request(args)
 				request.Preview, request.NoBuild = true, noBuild
-				plan, err := s.deployer.Plan(c.Context(), request)
+				taken, err := s.atCycle(c.Context(), request, true)
+				if err != nil {
+					return err
+				}
+				plan, err := s.deployer.Plan(c.Context(), taken.Request)
 				if err != nil {
 					return err //nolint:wrapcheck // the use case says what it did
 				}
@@ -42,6 +46,9 @@ that are not there: a plan needs none of them.`,
 						return err
 					}
 					a.sayKept(s, out)
+				}
+				if taken.NotUpdated != nil {
+					return taken.NotUpdated
 				}
 				if detailed && len(plan.Pending()) > 0 {
 					return deploy.ErrChanges

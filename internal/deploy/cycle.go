@@ -25,7 +25,7 @@ type CycleSource struct {
 	// Author commits where git's configuration names nobody.
 	Author git.Identity
 	// Server is the GitHub server, such as https://github.com; Repository is
-	// "owner/name" where the flake's repository is known to be that.
+	// "owner/name" of the clone that the flake lies in, if its address does not say so.
 	Server, Repository string
 	// GitHub makes a client for a repository of Server.
 	GitHub func(repository string) (Proposer, error)

@@ -62,12 +62,12 @@ func (u updating) proposer(ctx context.Context) (Proposer, error) {
 	if u.update.Via != fleet.ViaPullRequest || u.dry {
 		return nil, nil //nolint:nilnil // there is nobody, and nothing wrong with it
 	}
-	repository := u.Repository
+	repository, ok := git.GitHubRepository(u.place.address(ctx), u.Server)
+	if !ok && u.place.repo != nil {
+		repository = u.Repository
+	}
 	if repository == "" {
-		var ok bool
-		if repository, ok = git.GitHubRepository(u.place.address(ctx), u.Server); !ok {
-			return nil, nil //nolint:nilnil // as above
-		}
+		return nil, nil //nolint:nilnil // as above
 	}
 	proposer, err := u.GitHub(repository)
 	if err != nil {
