@@ -143,6 +143,9 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 		since = sinceWords(r)
 		state, revision, image = string(r.Outcome), report.Short(r.Revision), report.ShortImage(r.CustomImage.Name)
 	}
+	if s.Server.Provider == fleet.SSHHosts {
+		image = "none"
+	}
 	next := ""
 	if !s.Next.IsZero() {
 		next = s.Next.Format("Mon 2 Jan 15:04 MST")
@@ -152,7 +155,7 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 	}
 	var rows [][]string
 	for i, d := range s.Droplets {
-		row := []string{"", "", "", "", "", d.Name, d.IPv4, verifiedWords(d, s.Record != nil, now), volumeWords(d), ""}
+		row := []string{"", "", "", "", "", d.Name, d.IPv4, verifiedWords(d, s.Record != nil, now), volumeWords(s.Server, d), ""}
 		if i == 0 {
 			row[0], row[1], row[2], row[3], row[4], row[9] = s.Name, state, since, revision, image, next
 		}
@@ -183,8 +186,12 @@ func verifiedWords(d deploy.DropletStatus, released bool, now time.Time) string 
 	}
 }
 
-// volumeWords says what of a droplet would survive a rebuild beside its addresses.
-func volumeWords(d deploy.DropletStatus) string {
+// volumeWords says what of a droplet would survive a rebuild beside its addresses;
+// nothing of a host, which nobody rebuilds.
+func volumeWords(s fleet.Server, d deploy.DropletStatus) string {
+	if s.Provider == fleet.SSHHosts {
+		return ""
+	}
 	if len(d.Volumes) == 0 {
 		return "none"
 	}

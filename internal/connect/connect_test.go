@@ -99,3 +99,28 @@ func TestVersionIsNeverEmpty(t *testing.T) {
 		t.Error("no version")
 	}
 }
+
+func TestAFleetWithoutDropletsNeedsNoToken(t *testing.T) {
+	t.Parallel()
+	env := whole()
+	delete(env, "DIGITALOCEAN_ACCESS_TOKEN")
+	for text, needs := range map[string]bool{
+		"servers:\n  db: {provider: ssh, hosts: [{name: db-1}]}\n":              false,
+		"servers:\n  db: {provider: ssh, hosts: [{name: db-1}]}\n  web:\n":      true,
+		"preview: {}\nservers:\n  db: {provider: ssh, hosts: [{name: db-1}]}\n": true,
+		"defaults: {provider: ssh}\nservers:\n  db: {hosts: [{name: db-1}]}\n":  false,
+		"defaults: {keep: 2}\nservers:\n  web: {droplets: {names: [web-1]}}\n":  true,
+	} {
+		f, err := fleet.Parse("snowdrop.yaml", []byte("space: {bucket: acme, region: nyc3}\n"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		outside, err := connect.Connect(f, connect.Options{Getenv: getenv(env)})
+		if (err != nil) != needs {
+			t.Errorf("%s: %v", text, err)
+		}
+		if err == nil && outside.Deployer(f, connect.Options{Getenv: getenv(env)}).Ocean != nil {
+			t.Errorf("%s: a client of DigitalOcean without a token", text)
+		}
+	}
+}
