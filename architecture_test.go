@@ -113,7 +113,7 @@ func TestForeignLibrariesHaveOneUser(t *testing.T) {
 func TestArrowsPointDown(t *testing.T) {
 	t.Parallel()
 	words := []string{"./internal/event", "./internal/fleet", "./internal/release", "./internal/closure", "./internal/toplevel", "./internal/knownhosts"}
-	outside := []string{"./internal/nix", "./internal/git", "./internal/image", "./internal/space", "./internal/ocean", "./internal/remote", "./internal/systemd", "./internal/github", "./internal/anywhere"}
+	outside := []string{"./internal/nix", "./internal/git", "./internal/image", "./internal/space", "./internal/ocean", "./internal/remote", "./internal/systemd", "./internal/github", "./internal/vm", "./internal/anywhere"}
 	lower := slices.Concat(words, outside)
 	rules := []struct {
 		of  string
@@ -126,6 +126,7 @@ func TestArrowsPointDown(t *testing.T) {
 		{"./internal/event", []string{"./internal/release", "./internal/closure", "./internal/toplevel"}},
 		{"./internal/fleet", []string{"./internal/release", "./internal/event"}},
 		{"./internal/nix", words},
+		{"./internal/vm", nil},
 		{"./internal/git", words},
 		{"./internal/image", words},
 		{"./internal/space", words},

@@ -79,7 +79,7 @@ back; 4 changes were found (plan --detailed-exitcode); 130 cancelled.`,
 		a.planCommand(), a.deployCommand(), a.buildCommand(), a.rebuildCommand(), a.rollbackCommand(), a.pruneCommand(), a.previewCommand(),
 		a.switchCommand(), a.installCommand(),
 		a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.schemaCommand(),
-		a.initCommand(), a.demoCommand(), a.labCommand(),
+		a.initCommand(), a.vmCommand(), a.demoCommand(), a.labCommand(),
 	)
 	return root
 }

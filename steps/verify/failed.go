@@ -54,10 +54,10 @@ func (e *FailedError) Error() string {
 
 // Next is a command worth typing now, or empty where there is none.
 func (e *FailedError) Next() string {
+	if e.Target.Address == "" { // it is gone
+		return ""
+	}
 	if e.Err != nil {
-		if e.Target.Address == "" {
-			return ""
-		}
 		return "nc -vz " + e.Target.Address + " " + strconv.Itoa(port(e.Target)) + "  (or the droplet's console in the control panel)"
 	}
 	login := e.Target.User
