@@ -6,4 +6,6 @@
   # A directory of programs that go before the machine's own: where a build has to
   # do without them, as in a container, it is made by e2e/images.
   tools = "/var/cache/snowdrop/tools/bin";
+  # A directory with vmlinuz and initrd, made by e2e/kernel, for virtual machines.
+  kernel = "/var/cache/snowdrop/kernel";
 }

@@ -50,6 +50,8 @@
             label = base.system;
             exportReferencesGraph = [ "closure" toplevel ];
           } "sh ${./image.sh}";
+
+        vm = run "nixos-vm" { inherit image; inherit (base) kernel; server = name; } "sh ${./vm.sh}";
       };
 
       unit = name: text: ''
@@ -68,7 +70,7 @@
       nixosConfigurations = builtins.mapAttrs
         (_: s: {
           config.system.build = {
-            inherit (s) toplevel;
+            inherit (s) toplevel vm;
             digitalOceanImage = s.image;
           };
         })
