@@ -87,10 +87,15 @@ func (m *Machine) bootsNext(spec disk.Spec) {
 	m.spec = &spec
 }
 
+// activation is how long the program takes at least: long enough for a connection
+// that started it to hear so.
+const activation = 50 * time.Millisecond
+
 // activate lets the units of a system run in the boot that is. It exits with 4 where
 // units fail, as NixOS's program does.
 func (p *process) activate(spec disk.Spec) int {
 	m := p.m
+	pause(p.ctx, max(p.boot.start, activation))
 	_, _ = fmt.Fprintf(p.stderr, "activating the configuration...\nrestarting the following units: %s\n", list(spec))
 	m.mu.Lock()
 	defer m.mu.Unlock()

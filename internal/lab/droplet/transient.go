@@ -59,6 +59,7 @@ func (p *process) systemdRun() int {
 		defer cancel()
 		q.exec(operands)
 		if len(after) > 0 && ctx.Err() == nil {
+			q.stdin = strings.NewReader("") // the other one's may still be read
 			q.exec(after)
 		}
 		p.m.mu.Lock()
