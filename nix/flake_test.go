@@ -59,3 +59,23 @@ func TestFlakeWithAStandInForNixpkgs(t *testing.T) {
 		}
 	}
 }
+
+func TestExampleFleetWithAStandInForNixpkgs(t *testing.T) {
+	t.Parallel()
+	dir := copied(t)
+	standIn, err := filepath.Abs("tests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := filepath.Abs(filepath.Join("..", "examples", "fleet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := must(t, "nix", "eval", "--json", "path:"+example+"#nixosConfigurations", "--apply", "c: builtins.mapAttrs (_: one: one.modules) c",
+		"--no-write-lock-file", "--override-input", "nixpkgs", "path:"+standIn, "--override-input", "snowdrop", "path:"+dir)
+	for _, part := range []string{`"db":[`, `"web":[`, `"networking":{"hostName":"web"}`, `"snowdrop":{"server":"web"}`, "-module.nix"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("the configurations lack %s: %s", part, got)
+		}
+	}
+}

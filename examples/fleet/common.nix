@@ -3,22 +3,16 @@
 {
   imports = [ "${modulesPath}/virtualisation/digital-ocean-image.nix" ];
 
-  # A droplet with Nix in its user data would switch away from this image at its
-  # first boot, and verification would find another system than it expects.
-  virtualisation.digitalOcean.rebuildFromUserData = false;
+  # Says on the server how it is configured; keeps a droplet with Nix in its user data
+  # from switching away from this image at its first boot; sshd takes keys alone.
+  snowdrop = {
+    enable = true;
+    # flake = "github:OWNER/REPOSITORY";
+  };
 
   # The image's compression can be "gzip" or "bzip2", not none: nixpkgs' builder knows
   # no other value. bzip2 is smaller and slower.
   virtualisation.digitalOceanImage.compressionMethod = "gzip";
-
-  services.openssh = {
-    enable = true;
-    settings = {
-      PasswordAuthentication = false;
-      KbdInteractiveAuthentication = false;
-      PermitRootLogin = "prohibit-password";
-    };
-  };
 
   # The key that snowdrop logs in with: put yours here. Without this the droplet takes
   # the keys that it was created with from DigitalOcean's metadata.

@@ -7,8 +7,9 @@
       fileContents = file: builtins.replaceStrings [ "\n" ] [ "" ] (builtins.readFile file);
       licenses.mit = { spdxId = "MIT"; };
       trivial.release = "26.05";
-      # Of a configuration it gives back what check.nix asks.
+      # Of a configuration it gives back what it was made of, and what check.nix asks.
       nixosSystem = { system, modules }: {
+        inherit modules;
         config = {
           assertions = [ ];
           system = { configurationRevision = "0123abcd"; build.etc = "/nix/store/etc-${system}-${toString (builtins.length modules)}"; };
