@@ -73,7 +73,7 @@ func TestExampleFleetWithAStandInForNixpkgs(t *testing.T) {
 	}
 	got := must(t, "nix", "eval", "--json", "path:"+example+"#nixosConfigurations", "--apply", "c: builtins.mapAttrs (_: one: one.modules) c",
 		"--no-write-lock-file", "--override-input", "nixpkgs", "path:"+standIn, "--override-input", "snowdrop", "path:"+dir)
-	for _, part := range []string{`"db":[`, `"web":[`, `"networking":{"hostName":"web"}`, `"snowdrop":{"server":"web"}`, "-module.nix"} {
+	for _, part := range []string{`"db":[`, `"web":[`, `"networking":{"hostName":"web"}`, `"snowdrop":{"server":"web"}`, "module.nix"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("the configurations lack %s: %s", part, got)
 		}

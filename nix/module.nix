@@ -19,7 +19,8 @@ let
     user = "[A-Za-z0-9_][A-Za-z0-9_.-]*";
   };
 
-  # An option that does not exist may not even be named under mkIf.
+  # An option that does not exist may not even be named under mkIf. (One of a submodule
+  # may: linger.)
   isDroplet = options ? virtualisation.digitalOcean.rebuildFromUserData;
   hasDefaultConfigFile = options ? virtualisation.digitalOcean.defaultConfigFile;
   hasMotdFile = options ? users.motdFile;
@@ -205,10 +206,8 @@ in
     # before logind looks.
     {
       systemd.tmpfiles.rules = map (user: "f /var/lib/systemd/linger/${user} 0644 root root -") cfg.lingeringUsers;
+      users.users = mkIf hasLinger (lib.genAttrs cfg.lingeringUsers (_: { linger = mkDefault true; }));
     }
-    (optionalAttrs hasLinger {
-      users.users = lib.genAttrs cfg.lingeringUsers (_: { linger = mkDefault true; });
-    })
 
     # A droplet with Nix in its user data would switch away from its image at the first
     # boot.
