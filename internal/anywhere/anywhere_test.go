@@ -224,6 +224,17 @@ func TestARefusedHostKeyEndsTheTrying(t *testing.T) {
 	}
 }
 
+// TestASystemThatBootsFastIsNoImpostor: nixos-anywhere tries the host until it is
+// away, and may meet the new system.
+func TestASystemThatBootsFastIsNoImpostor(t *testing.T) {
+	t.Parallel()
+	needsShell(t)
+	_, err := run(t, t.Context(), "", `echo '### Rebooting ###'; echo 'Host key verification failed.' >&2; echo '### Done! ###'`)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestACancelledRunLeavesNoProcess: a shell that waits for another program hears
 // nothing of a signal to itself.
 func TestACancelledRunLeavesNoProcess(t *testing.T) {

@@ -96,7 +96,9 @@ func (w *watcher) line(line string) {
 	if text := strings.TrimSpace(line); text != "" {
 		w.last = append(w.last[max(0, len(w.last)+1-lastLines):], text)
 	}
-	if strings.Contains(line, "Host key verification failed.") {
+	// While it reboots, the host is only tried until it does not let in any more; that
+	// may be because the new system, with its own keys, was quick.
+	if strings.Contains(line, "Host key verification failed.") && w.stage < Rebooting {
 		w.refused()
 	}
 	step, begins := strings.CutPrefix(line, "### ")
