@@ -268,6 +268,9 @@ func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
 	case event.Verified:
 		return "runs " + imageWords(s.image.Name, s.image.ID) + ", verified"
 	case event.Unchanged:
+		if known := s.plan.Record.Droplet(d.ID); known != nil && !known.VerifiedAt.IsZero() {
+			return "runs " + former + ", verified " + stamp(known.VerifiedAt)
+		}
 		return "runs " + former + ", verified earlier"
 	case event.WouldDo:
 		return "would be rebuilt; runs " + former

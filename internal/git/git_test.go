@@ -176,18 +176,28 @@ func TestACommitIsBroughtAndTheCloneStaysAsItWas(t *testing.T) {
 	shallow, whole := s.clone("--depth=1"), s.clone()
 	run(t, s.work, "checkout", "--quiet", "-b", "stable", two)
 	four := s.commit("four")
+	run(t, s.work, "checkout", "--quiet", "main")
+	five := s.commit("five")
+	six := s.commit("six")
 	for name, r := range map[string]*git.Repository{"shallow": shallow, "whole": whole} {
-		before := run(t, r.Root, "for-each-ref") + run(t, r.Root, "status", "--short", "--branch") + run(t, r.Root, "rev-parse", "--is-shallow-repository")
-		for _, ref := range []git.Ref{{Name: "main", Full: "refs/heads/main", Revision: two}, {Name: "stable", Full: "refs/heads/stable", Revision: four}} {
+		look := func() string {
+			ends, _ := os.ReadFile(filepath.Join(r.Root, ".git", "shallow")) // where history is cut off
+			return run(t, r.Root, "for-each-ref") + run(t, r.Root, "status", "--short", "--branch") + string(ends)
+		}
+		before := look()
+		for _, ref := range []git.Ref{{Name: "main", Full: "refs/heads/main", Revision: two}, {Name: "stable", Full: "refs/heads/stable", Revision: four}, {Name: "main", Full: "refs/heads/main", Revision: five}} {
 			check(t, r.Bring(t.Context(), ref))
 			run(t, r.Root, "cat-file", "-e", ref.Revision+"^{tree}")
 		}
-		after := run(t, r.Root, "for-each-ref") + run(t, r.Root, "status", "--short", "--branch") + run(t, r.Root, "rev-parse", "--is-shallow-repository")
-		if before != after {
+		if after := look(); before != after {
 			t.Errorf("%s: before:\n%s\nafter:\n%s", name, before, after)
 		}
 		if _, err := os.Stat(filepath.Join(r.Root, ".git", "FETCH_HEAD")); err == nil {
 			t.Errorf("%s has a FETCH_HEAD", name)
+		}
+		run(t, r.Root, "pull", "--quiet", "--ff-only")
+		if head := run(t, r.Root, "rev-parse", "HEAD"); head != six {
+			t.Errorf("%s is pulled to %s", name, head)
 		}
 	}
 }

@@ -85,16 +85,14 @@ func (r *Repository) LatestTag(ctx context.Context) (Ref, error) {
 }
 
 // Bring fetches a ref's commit unless it is there: a clone of continuous integration
-// has one commit alone. No branch, no tag and not FETCH_HEAD is changed by that, and a
-// clone with its whole history stays one.
+// has one commit alone. No branch, no tag and not FETCH_HEAD is changed by that. The
+// commit comes with its history: cut off at it, a clone could not be pulled to any
+// later commit, because there git would see the history end.
 func (r *Repository) Bring(ctx context.Context, ref Ref) error {
 	if r.has(ctx, ref.Revision) {
 		return nil
 	}
 	args := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap="}
-	if shallow, err := r.client.run(ctx, r.Root, "rev-parse", "--is-shallow-repository"); err == nil && shallow == "true" {
-		args = append(args, "--depth=1") // in a whole clone it would cut off the history
-	}
 	_, err := r.client.run(ctx, r.Root, append(args, Remote, ref.Revision)...)
 	if err != nil && ref.Full != "" && ctx.Err() == nil {
 		// Some servers give out what has a name, and only by that.
