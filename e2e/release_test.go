@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/versatus/snowdrop/internal/release"
 )
 
 func doctor(ctx context.Context, t *testing.T, w *world) {
@@ -63,6 +65,10 @@ func statusAndVerify(ctx context.Context, t *testing.T, w *world) {
 				t.Errorf("%s: %q, %+v", d.Name, d.Drift, known)
 			case known.BootID != is.boot, record.Toplevel != is.system, !slices.Contains(known.HostKeys, is.hostKey):
 				t.Errorf("%s is %+v, the record says %+v, %s", d.Name, is, known, record.Toplevel)
+			case known.Evidence == nil || !slices.ContainsFunc(known.Evidence.Checks, func(c release.Check) bool {
+				return c.Name == "release" && strings.HasPrefix(c.Got, "server "+server.Name+", by /etc/snowdrop/")
+			}):
+				t.Errorf("%s did not say which server it is: %+v", d.Name, known.Evidence)
 			}
 		}
 	}
