@@ -129,7 +129,7 @@ func help(t *testing.T, command ...string) string {
 
 func commands(t *testing.T) []string {
 	t.Helper()
-	line := regexp.MustCompile(`(?m)^  ([a-z][a-z-]+) {2,}\S`)
+	line := regexp.MustCompile(`(?m)^  ([a-z][a-z-]+) +[A-Z]`)
 	usage, _, _ := strings.Cut(help(t), "\nFlags:")
 	var names []string
 	for _, m := range line.FindAllStringSubmatch(usage, -1) {

@@ -42,6 +42,10 @@ func Run(ctx context.Context, args []string, stdio IO) int {
 	if err != nil {
 		explain(stdio, err)
 	}
+	var program exitStatus
+	if errors.As(err, &program) && ctx.Err() == nil {
+		return program.code
+	}
 	return deploy.ExitCode(ctx, err)
 }
 
@@ -79,6 +83,7 @@ back; 4 changes were found (plan --detailed-exitcode); 130 cancelled.`,
 		a.planCommand(), a.deployCommand(), a.buildCommand(), a.rebuildCommand(), a.rollbackCommand(), a.pruneCommand(), a.previewCommand(),
 		a.switchCommand(), a.installCommand(),
 		a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.schemaCommand(),
+		a.sshCommand(), a.shellCommand(), a.knownHostsCommand(),
 		a.initCommand(), a.vmCommand(), a.demoCommand(), a.labCommand(),
 	)
 	return root
@@ -102,7 +107,8 @@ func (e shownError) Unwrap() error { return e.error }
 // explain writes an error for a person, unless the report has shown it already.
 func explain(stdio IO, err error) {
 	var shown shownError
-	if errors.As(err, &shown) && !shown.json || errors.Is(err, deploy.ErrChanges) {
+	var program exitStatus
+	if errors.As(err, &shown) && !shown.json || errors.Is(err, deploy.ErrChanges) || errors.As(err, &program) && program.err == nil {
 		return
 	}
 	text := connect.Secrets(stdio.Getenv).String(err.Error())

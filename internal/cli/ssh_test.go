@@ -1,0 +1,223 @@
+package cli_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/versatus/snowdrop/internal/remote"
+	"github.com/versatus/snowdrop/internal/remote/sshtest"
+)
+
+// needsSSH skips a test where OpenSSH's client is not installed.
+func needsSSH(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("ssh"); err != nil {
+		t.Skip("there is no ssh on PATH")
+	}
+}
+
+func TestSSHRunsACommandOnTheMachineThatANameMeans(t *testing.T) {
+	t.Parallel()
+	needsSSH(t)
+	p := acme(t)
+	p.want(0, "deploy", "--yes")
+	for _, name := range []string{"web", "web-1", "web/web-1"} {
+		code, out, errs := p.run("ssh", name, "--", "cat", "/proc/sys/kernel/random/boot_id")
+		if code != 0 || len(strings.TrimSpace(out)) != 36 || errs != "" {
+			t.Errorf("%s: ended with %d, said %q and %q", name, code, out, errs)
+		}
+	}
+	if code, _, errs := p.run("ssh", "web", "--", "exit 7"); code != 7 || errs != "" {
+		t.Errorf("exit 7 ended with %d: %q", code, errs)
+	}
+	hasAll(t, p.want(2, "ssh", "nobody"), "nobody", "web/web-1")
+	hasAll(t, p.want(2, "ssh", "web/nobody"), "web/nobody", "web/web-1")
+	hasAll(t, p.want(2, "ssh"), "name a machine")
+	hasAll(t, p.want(2, "ssh", "web", "uptime"), "put -- before the command")
+}
+
+func TestSSHSaysThatAHostKeyIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	needsSSH(t)
+	p := acme(t)
+	hasAll(t, p.want(0, "ssh", "web", "-o", "LogLevel=ERROR", "--", "cat", "/proc/sys/kernel/random/boot_id"), "is not recorded", "nothing but the network vouches", "ssh-ed25519 ")
+}
+
+func TestSSHNamesMachinesToChooseFrom(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	text := strings.Replace(fleetFile, "servers:\n", "servers:\n  old:\n    provider: ssh\n    system: .#old\n    hosts: [{name: old-1, address: 192.0.2.7}, {name: old-2, address: 192.0.2.8}]\n", 1)
+	p.write("snowdrop.yaml", text)
+	hasAll(t, p.want(2, "ssh", "old"), "several machines", "old/old-1", "old/old-2")
+}
+
+func TestSSHSaysThatSomebodyElseRebuiltADroplet(t *testing.T) {
+	t.Parallel()
+	needsSSH(t)
+	p := acme(t)
+	p.want(0, "deploy", "--yes")
+	p.commit("2", web("2"))
+	p.want(0, "build")
+	state := p.lab.State()
+	newest := 0
+	for _, image := range state.Images {
+		newest = max(newest, image.ID)
+	}
+	body := fmt.Sprintf(`{"type": "rebuild", "image": %d}`, newest)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+		fmt.Sprintf("%s/v2/droplets/%d/actions", strings.TrimSuffix(p.env["DIGITALOCEAN_API_URL"], "/"), state.Droplets[0].ID), strings.NewReader(body))
+	check(t, err)
+	req.Header.Set("Authorization", "Bearer "+secretToken)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	check(t, err)
+	check(t, res.Body.Close())
+	if res.StatusCode != http.StatusCreated {
+		t.Fatal(res.Status)
+	}
+	for p.lab.State().Droplets[0].Image.ID != newest {
+		time.Sleep(10 * time.Millisecond)
+	}
+	hasAll(t, p.want(1, "ssh", "web", "--", "hostname"), "web/web-1", "rebuilt by somebody else", "host key", "is not accepted")
+	p.env["HOME"] = t.TempDir()
+	hasAll(t, p.want(0, "known-hosts", "--dry-run"), "rebuilt by somebody else")
+}
+
+// withHost is a place with a server on a host of its own, which sshtest is.
+func withHost(t *testing.T, key string) (*place, *sshtest.Server) {
+	t.Helper()
+	needsSSH(t)
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no sh")
+	}
+	p := acme(t)
+	delete(p.env, remote.EnvJump)
+	delete(p.env, remote.EnvJumpHostKey)
+	bin := t.TempDir()
+	script := "#!/bin/sh\nfor a; do printf '[%s]' \"$a\"; done\n"
+	check(t, os.WriteFile(filepath.Join(bin, "nix"), []byte(script), 0o700))
+	s := sshtest.Start(t, sshtest.Options{Handler: sshtest.Shell("PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"))})
+	if key == "" {
+		key = s.HostKey()
+	}
+	p.write("snowdrop.yaml", strings.Replace(fleetFile, "servers:\n", fmt.Sprintf(`servers:
+  old:
+    provider: ssh
+    system: .#old
+    hosts: [{name: old-1, address: %s}]
+    ssh: {port: %d, host-keys: [%q]}
+`, s.Host, s.Port, key), 1))
+	return p, s
+}
+
+func TestShellIsANixShellOnTheMachine(t *testing.T) {
+	t.Parallel()
+	p, _ := withHost(t, "")
+	want := "[--extra-experimental-features][nix-command flakes][shell][nixpkgs#jq][nixpkgs/nixos-25.05#ripgrep][nixpkgs#htop]"
+	if code, out, errs := p.run("shell", "old", "-p", "jq", "-p", "nixpkgs/nixos-25.05#ripgrep", "htop"); code != 0 || out != want || errs != "" {
+		t.Errorf("ended with %d, said %q and %q", code, out, errs)
+	}
+	want = "[--extra-experimental-features][nix-command flakes][shell][nixpkgs#jq][--command][jq][.a b|'c'][$(x)]"
+	if code, out, errs := p.run("shell", "old", "-p", "jq", "--", "jq", ".a b|'c'", "$(x)"); code != 0 || out != want || errs != "" {
+		t.Errorf("ended with %d, said %q and %q", code, out, errs)
+	}
+	for _, bad := range []string{"jq; reboot", "$(reboot)", "--help", "", "a#b#c", "jq#", "a b", "`reboot`", "jq\nreboot"} {
+		hasAll(t, p.want(2, "shell", "old", "--package="+bad), "is not a package")
+	}
+	hasAll(t, p.want(2, "shell", "old"), "name a package")
+	hasAll(t, p.want(2, "shell", "-p", "jq"), "name a machine")
+}
+
+func TestSSHToAHostThatIsAnother(t *testing.T) {
+	t.Parallel()
+	p, _ := withHost(t, staleKey)
+	hasAll(t, p.want(255, "ssh", "old", "--", "hostname"), "is not accepted", "pin its key in ssh.host-keys")
+}
+
+// TestSSHLeavesNothingBehind: the folder that ssh is given holds a private key.
+func TestSSHLeavesNothingBehind(t *testing.T) {
+	p, _ := withHost(t, "")
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	folders := func() []string {
+		found, err := filepath.Glob(filepath.Join(temp, "snowdrop-ssh-*"))
+		check(t, err)
+		return found
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan int)
+	began := p.path("began")
+	go func() {
+		code, _, _ := p.runIn(ctx, "ssh", "old", "--", "touch "+began+"; sleep 60")
+		done <- code
+	}()
+	for {
+		if _, err := os.Stat(began); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if during := folders(); len(during) != 1 {
+		t.Errorf("while ssh runs there is %v", during)
+	}
+	cancel()
+	if code := <-done; code != 130 {
+		t.Errorf("ended with %d", code)
+	}
+	if after := folders(); len(after) > 0 {
+		t.Errorf("left behind is %v", after)
+	}
+}
+
+func TestKnownHostsAreThoseOfTheRecord(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	home := t.TempDir()
+	file := filepath.Join(home, ".ssh", "known_hosts")
+	p.env["HOME"] = home
+	hasAll(t, p.want(1, "known-hosts"), "web/web-1: no host key is recorded", "nothing was changed")
+	p.want(0, "deploy", "--yes")
+
+	hasAll(t, p.want(0, "known-hosts"), file, "2 line(s) added")
+	text := readFile(t, file)
+	if !strings.HasPrefix(text, "web-1,") || !strings.Contains(text, " ssh-ed25519 AAAA") {
+		t.Errorf("the file is %q", text)
+	}
+	if printed := p.want(0, "known-hosts", "--print"); printed != text {
+		t.Errorf("printed %q, written %q", printed, text)
+	}
+	hasAll(t, p.want(0, "known-hosts"), "already")
+
+	check(t, os.WriteFile(file, []byte("# mine\nother,web-1 "+staleKey+"\n"), 0o600))
+	hasAll(t, p.want(0, "known-hosts", "--dry-run"), "-other,web-1 "+staleKey, "+other "+staleKey, "+"+strings.SplitAfter(text, "\n")[0], "+"+strings.SplitAfter(text, "\n")[1])
+	hasAll(t, readFile(t, file), "other,web-1")
+	hasAll(t, p.want(0, "known-hosts"), file+".old", "1 with stale keys")
+	if got := readFile(t, file); got != "# mine\nother "+staleKey+"\n"+text {
+		t.Errorf("the file is %q", got)
+	}
+
+	elsewhere := p.path("elsewhere")
+	p.want(0, "known-hosts", "--file", elsewhere, "-s", "web")
+	if got := readFile(t, elsewhere); got != text {
+		t.Errorf("--file wrote %q", got)
+	}
+	hasAll(t, p.want(2, "known-hosts", "--print", "-n"), "print")
+}
+
+const staleKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHHKOjYGRt9zMeGzDPIyAdOAG4WbWCiDsykCVmM0bMhz"
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	check(t, err)
+	return string(text)
+}
