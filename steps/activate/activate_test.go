@@ -400,3 +400,14 @@ func TestUnitsThatFailOnTheWayBackAreStartedOnceMore(t *testing.T) {
 	}
 	b.expect(oldSystem, oldSystem, "new test", "old test unchecked", "old test unchecked")
 }
+
+func TestASwitchThatBeganAndWasNotHeardOfIsFollowed(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.mute = func(command string) bool { return strings.Contains(command, "starts the unit that does it") }
+	out, err := b.run(t.Context(), In{})
+	if err != nil || out.Former != oldSystem {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	b.expect(newSystem, newSystem, "new test", "new boot")
+}

@@ -99,7 +99,7 @@ func (f *follower) start(ctx context.Context) error {
 	a, err := f.ask(ctx, f.words.start(f.in))
 	if f.conn == nil && ctx.Err() == nil && f.dial(ctx) == nil {
 		if found, lookErr := f.ask(ctx, f.words.look()); lookErr == nil && !found.gone() {
-			f.last = found
+			f.last, f.former = found, found.values["former"]
 			return nil
 		}
 	}

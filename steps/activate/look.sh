@@ -2,7 +2,7 @@
 # decided is there.
 printf 'unit=%s\n' "$(timeout 10 systemctl is-active "$unit.service" 2>/dev/null)"
 if ! [ -d "$dir" ]; then echo gone=yes; fi
-for name in state exit back-exit keep-exit restored outcome; do
+for name in former state exit back-exit keep-exit restored outcome; do
   printf '%s=%s\n' "$name" "$(got "$name")"
 done
 printf 'decision=%s\ncurrent=%s\nprofile=%s\n' "$(decision)" "$(current)" "$(persisted)"

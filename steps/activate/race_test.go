@@ -13,7 +13,7 @@ import (
 // what the machine did.
 func TestConfirmedOrBackButNeverBoth(t *testing.T) {
 	t.Parallel()
-	const rounds = 24
+	const rounds = 16
 	for round := range rounds {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Parallel()

@@ -22,7 +22,7 @@ if [ "$(persisted)" = "$system" ]; then
 fi
 
 umask 077
-mkdir -p "$run" && chmod 700 "$run" && mkdir "$dir" || refuse no-folder "$run"
+mkdir -p "$run" && chmod 700 "$run" && mkdir "$dir" && put former "$former" || refuse no-folder "$run"
 {
   printf "root='%s' id='%s' system='%s' former='%s'\n" "$root" "$id" "$system" "$former"
   printf "before='%s' verb='%s' confirm='%s' limit='%s'\n" "$before" "$verb" "$confirm" "$limit"

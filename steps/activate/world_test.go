@@ -53,8 +53,10 @@ type box struct {
 	mu     sync.Mutex
 	asked  []string // commands, as they came
 	events []string
-	// before is called with each command before it runs.
+	// before is called with each command before it runs, and mute says whether its
+	// answer is lost, and the connection with it.
 	before func(command string)
+	mute   func(command string) bool
 }
 
 // dialer counts, and refuses while the test wants it to.
@@ -160,10 +162,14 @@ func newBox(t *testing.T) *box {
 	b.Server = sshtest.Start(t, sshtest.Options{Handler: func(ctx context.Context, command string, in io.Reader, out, errOut io.Writer) int {
 		b.mu.Lock()
 		b.asked = append(b.asked, command)
-		before := b.before
+		before, mute := b.before, b.mute
 		b.mu.Unlock()
 		if before != nil {
 			before(command)
+		}
+		if mute != nil && mute(command) {
+			defer b.Drop()
+			out = io.Discard
 		}
 		return shell(ctx, command, in, out, errOut)
 	}})
