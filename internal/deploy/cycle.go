@@ -35,7 +35,7 @@ type CycleSource struct {
 
 // Updater brings inputs of a flake up to date. *nix.Client does it.
 type Updater interface {
-	Update(ctx context.Context, dir string, inputs []string, p nix.Progress) error
+	Update(ctx context.Context, tree, dir string, inputs []string, p nix.Progress) error
 }
 
 // Proposer opens pull requests. *github.Client does it.
@@ -168,9 +168,12 @@ func (p place) open(ctx context.Context, ref git.Ref) (*git.Repository, func() e
 func (p place) dir(repo *git.Repository, tree string) (string, error) {
 	below := "."
 	if p.repo != nil {
-		real, err := filepath.EvalSymlinks(p.source.Path) // git's names have no links
+		at, err := filepath.Abs(p.source.Path)
 		if err == nil {
-			below, err = filepath.Rel(repo.Root, real)
+			at, err = filepath.EvalSymlinks(at) // git's names have no links
+		}
+		if err == nil {
+			below, err = filepath.Rel(filepath.FromSlash(repo.Root), at)
 		}
 		if err != nil {
 			return "", fmt.Errorf("find the flake in the repository %s: %w", repo.Root, err)

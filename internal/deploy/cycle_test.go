@@ -47,16 +47,14 @@ type updater struct {
 	meanwhile func()
 }
 
-func (u *updater) Update(_ context.Context, dir string, inputs []string, _ nix.Progress) error {
-	u.dirs = append(u.dirs, filepath.Base(dir))
+func (u *updater) Update(_ context.Context, tree, below string, inputs []string, _ nix.Progress) error {
+	u.dirs = append(u.dirs, below)
+	dir := filepath.Join(tree, below)
 	if u.meanwhile != nil {
 		u.meanwhile()
 	}
 	if u.err != nil {
 		return u.err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "flake.nix")); err != nil {
-		dir = filepath.Dir(dir) // Nix looks upwards
 	}
 	if u.also != "" {
 		if err := os.WriteFile(filepath.Join(dir, u.also), nil, 0o600); err != nil {
@@ -287,8 +285,8 @@ func TestAnUpdateIsOfferedAndTheRefDeployedAsItIs(t *testing.T) {
 	if got := f.git(f.work, "diff", "--numstat", main, branch); got != "1\t1\tflake.lock" {
 		t.Errorf("changed: %s", got)
 	}
-	if diff := cmp.Diff([]string{"nix"}, f.nix.dirs); diff != "" {
-		t.Errorf("Nix ran in: %s", diff)
+	if diff := cmp.Diff([]string{"."}, f.nix.dirs); diff != "" {
+		t.Errorf("the flake is in: %s", diff)
 	}
 	if !strings.Contains(f.heard(), "pull request #8 is opened: https://github.com/acme/fleet/pull/8") {
 		t.Errorf("said:\n%s", f.heard())
@@ -490,6 +488,24 @@ func TestAFlakeElsewhereIsUpdatedInACloneThatIsGoneAfterwards(t *testing.T) {
 	check(t, err)
 	if len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestTheFlakeIsFoundWhereverTheFleetFileIsNamedFrom(t *testing.T) {
+	f := newForge(t, `{cron: "0 3 * * *", ref: main, update: {via: branch}}`)
+	link := filepath.Join(t.TempDir(), "link")
+	check(t, os.Symlink(f.clone, link))
+	for i, from := range []struct{ dir, path string }{
+		{filepath.Join(f.clone, "nix"), "snowdrop.yaml"}, {f.clone, "nix/snowdrop.yaml"}, {link, "nix/snowdrop.yaml"}, {f.work, "../clone/nix/snowdrop.yaml"},
+	} {
+		t.Chdir(from.dir)
+		f.source.Fleet.Path = from.path
+		f.nix.to["nixpkgs"] = strings.Repeat(fmt.Sprint(4+i), 40)
+		taken, err := f.take(nightly())
+		check(t, err)
+		if taken.NotUpdated != nil {
+			t.Errorf("%s from %s: %v", from.path, from.dir, taken.NotUpdated)
+		}
 	}
 }
 

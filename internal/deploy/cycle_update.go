@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	slash "path"
 	"path/filepath"
 	"strings"
 
@@ -120,15 +121,16 @@ func (u updating) change(ctx context.Context, repo *git.Repository, tree *git.Tr
 	if err != nil {
 		return "", c, err
 	}
+	below, err := flakeFrom(dir, tree.Dir)
+	if err != nil {
+		return "", c, fmt.Errorf("%s at %s: %w", ref.Name, short(ref.Revision), err)
+	}
 	u.tell.Phase("updating %s of the flake at %s", orAll(u.update.Inputs), short(ref.Revision))
-	if err := u.Nix.Update(ctx, dir, u.update.Inputs, nix.Progress{Log: u.tell.Log}); err != nil {
+	if err := u.Nix.Update(ctx, tree.Dir, below, u.update.Inputs, nix.Progress{Log: u.tell.Log}); err != nil {
 		return "", c, err //nolint:wrapcheck // it says what it did
 	}
-	file, err := lockOf(dir, tree.Dir)
-	if err != nil {
-		return "", c, err
-	}
-	data, err := os.ReadFile(file) //nolint:gosec // in our own working tree
+	path = slash.Join(filepath.ToSlash(below), "flake.lock")
+	data, err := os.ReadFile(filepath.Join(tree.Dir, filepath.FromSlash(path)))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", c, fmt.Errorf("read the lock file: %w", err)
 	}
@@ -143,11 +145,6 @@ func (u updating) change(ctx context.Context, repo *git.Repository, tree *git.Tr
 	if err != nil {
 		return "", c, err //nolint:wrapcheck // it says what it did
 	}
-	below, err := filepath.Rel(tree.Dir, file)
-	if err != nil {
-		return "", c, fmt.Errorf("find the lock file: %w", err)
-	}
-	path = filepath.ToSlash(below)
 	switch {
 	case len(changed) == 0:
 		u.tell.Phase("%s up to date at %s: nothing to update", orAll(u.update.Inputs), short(ref.Revision))
@@ -162,15 +159,19 @@ func (u updating) change(ctx context.Context, repo *git.Repository, tree *git.Tr
 	return path, newChange(path, lock, former), nil
 }
 
-// lockOf is the lock file of the flake that Nix finds from a folder upwards, as far as
-// the tree reaches.
-func lockOf(dir, tree string) (string, error) {
+// flakeFrom is the folder of the flake that Nix finds from a folder upwards, as far as
+// the tree reaches, seen from the tree's top.
+func flakeFrom(dir, tree string) (string, error) {
 	for at := dir; ; at = filepath.Dir(at) {
 		if _, err := os.Stat(filepath.Join(at, "flake.nix")); err == nil {
-			return filepath.Join(at, "flake.lock"), nil
+			below, err := filepath.Rel(tree, at)
+			if err != nil {
+				return "", fmt.Errorf("find the flake: %w", err)
+			}
+			return below, nil
 		}
 		if at == tree || at == filepath.Dir(at) {
-			return "", errors.New("there is no flake.nix there")
+			return "", errors.New("there is no flake.nix where the fleet file says")
 		}
 	}
 }
