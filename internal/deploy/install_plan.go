@@ -208,6 +208,7 @@ func (p planningInstall) Run(ctx context.Context, tell event.Teller, req Install
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("nothing was changed on host %s of server %s:\n%w", p.host.Name, p.server.Name, err)
 	}
+	out.Cautions = append(out.Cautions, othersOf(rec, host, out.Servers[0].Want.Toplevel)...)
 	for _, caution := range out.Cautions {
 		tell.Warn("%s: %s", p.host.Name, caution)
 	}
@@ -277,6 +278,22 @@ func (p *InstallPlan) accept(tell event.Teller, facts install.Facts, want instal
 	if p.job.CopyHostKeys {
 		p.hostKeys = append(p.hostKeys, facts.HostKeys...)
 	}
+}
+
+// othersOf says which other hosts of the server run another system: the record will
+// be of the one that is installed.
+func othersOf(rec *release.Record, host ocean.Droplet, toplevel string) []string {
+	if rec == nil {
+		return nil
+	}
+	var cautions []string
+	for _, d := range rec.Droplets {
+		if d.ID != host.ID && d.Evidence != nil && d.Evidence.System != "" && d.Evidence.System != toplevel {
+			cautions = append(cautions, fmt.Sprintf("%s runs %s, which differs: bring it along afterwards, with `snowdrop switch %s`",
+				d.Name, systemName(d.Evidence.System), rec.Server))
+		}
+	}
+	return cautions
 }
 
 // plan makes it a plan as the other use cases have.

@@ -332,6 +332,41 @@ func TestAVerifiedHostIsNotWipedByAHabit(t *testing.T) {
 	}
 }
 
+// TestTheOtherHostsOfAServerStayAsTheyAre: each is installed by itself.
+func TestTheOtherHostsOfAServerStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	b := openBare(t)
+	b.mustInstall()
+	db := b.fleet.Servers["db"]
+	db.Hosts = append(db.Hosts, fleet.Host{Name: "db-2", Address: "localhost"})
+	b.fleet.Servers["db"] = db
+	b.release(second, "db", web("other"))
+	outputs, err := b.builder.Evaluate(t.Context(), []string{".#db-toplevel"})
+	check(t, err)
+	former := b.toplevel
+	b.toplevel = outputs[0].Path
+	req := request()
+	req.Host = "db"
+	if _, err := b.install(req); err == nil || !strings.Contains(err.Error(), "db-1, db-2") {
+		t.Errorf("which of the two: %v", err)
+	}
+	req.Host = "db-2"
+	plan, err := b.deployer().PlanInstall(t.Context(), req)
+	check(t, err)
+	if len(plan.Cautions) != 1 || !strings.Contains(plan.Cautions[0], "db-1 runs "+filepath.Base(former)) {
+		t.Errorf("cautions: %q", plan.Cautions)
+	}
+	if _, err := b.deployer().Install(t.Context(), plan); err != nil {
+		t.Fatalf("%v%s", err, causes(err))
+	}
+	status, err := b.deployer().Status(t.Context(), deploy.Request{Servers: []string{"db"}})
+	check(t, err)
+	one, two := status[0].Droplets[0], status[0].Droplets[1]
+	if !strings.Contains(one.Drift, "the release is "+filepath.Base(b.toplevel)) || two.Drift != "" || len(status[0].Record.Droplets) != 2 {
+		t.Errorf("status: %q, %q", one.Drift, two.Drift)
+	}
+}
+
 // TestWhatAnInstallationThatFailedLeftBehind: a record is of the host's former
 // system as long as that may be there.
 func TestWhatAnInstallationThatFailedLeftBehind(t *testing.T) {
