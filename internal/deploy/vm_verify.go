@@ -118,16 +118,25 @@ func (t *vmTrial) prove(ctx context.Context, target remote.Target) error {
 	} else if len(t.server.Files) > 0 {
 		t.warn("the server's files are not written into the virtual machine; --files does that")
 	}
-	t.evidence, err = steps.Do(ctx, run, t.on, verify.Step{Dialer: t.dialer, Clock: t.d.Clock}, verify.In{
+	t.evidence, err = steps.Do(ctx, run, t.on, vmChecks{verify.Step{Dialer: t.dialer, Clock: t.d.Clock}}, verify.In{
 		Target: target, Verify: t.checks(), Server: t.server.Name, Revision: t.req.Revision,
 		Droplet: ocean.Droplet{Name: t.server.Name, IPv4: t.dialer.guest, PrivateIPv4: t.dialer.guest},
 	})
 	t.d.Sink.Emit(event.Evidence{Subject: t.on, Evidence: *t.evidence.Clone()})
+	return err //nolint:wrapcheck // Do has said which step on what
+}
+
+// vmChecks is the step verify of a machine at which nobody can look closer afterwards.
+type vmChecks struct{ verify.Step }
+
+// Run implements steps.Step.
+func (c vmChecks) Run(ctx context.Context, tell event.Teller, in verify.In) (release.Evidence, error) {
+	evidence, err := c.Step.Run(ctx, tell, in)
 	var failed *verify.FailedError
 	if errors.As(err, &failed) {
-		failed.Target.Address = "" // nobody can look closer at what is stopped
+		failed.Target.Address = ""
 	}
-	return err //nolint:wrapcheck // Do has said which step on what
+	return evidence, err //nolint:wrapcheck // the step says what it did
 }
 
 // checks are the server's, without those that lead elsewhere than to the machine. That

@@ -143,8 +143,11 @@ func (t Target) user() string {
 	return t.User
 }
 
-// String is "name (address)", or the address alone where there is no name.
+// String is "name (address)", or one of them alone where there is not the other.
 func (t Target) String() string {
+	if t.Address == "" {
+		return t.Name
+	}
 	if t.Name == "" || t.Name == t.Address {
 		return t.Address
 	}
