@@ -76,6 +76,9 @@ type Options struct {
 func (o Options) env(s Script, environ []string) []string {
 	set := map[string]string{
 		"NIX_DISK_IMAGE": o.Disk,
+		// Nix collects nothing that a running process names in its environment: so what
+		// the machine runs from stays for as long as it does.
+		"SNOWDROP_VM": s.Path,
 		"NIX_EFI_VARS":   filepath.Join(o.Dir, s.Name+"-efi-vars.fd"),
 		"NIX_SWTPM_DIR":  filepath.Join(o.Dir, s.Name+"-swtpm"),
 	}

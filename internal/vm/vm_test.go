@@ -141,13 +141,14 @@ func TestWhatIsSetByHandStaysAndOursComesBehind(t *testing.T) {
 		Disk: filepath.Join(state, "web.qcow2"), Dir: state, Memory: 2048, Cores: 3, Headless: true,
 		Forwards: []vm.Forward{{2222, 22}, {8080, 80}}, Args: []string{"-device", "one with blanks"},
 	}
-	check(t, vm.Run(t.Context(), script(t, record+"echo hello"), o, vm.Terminal{Out: &out, Environ: []string{
+	web := script(t, record+"echo hello")
+	check(t, vm.Run(t.Context(), web, o, vm.Terminal{Out: &out, Environ: []string{
 		"PATH=" + os.Getenv("PATH"), "RECORD=" + dir, "NIX_DISK_IMAGE=/elsewhere", "QEMU_OPTS=-s",
 		"QEMU_NET_OPTS=hostfwd=udp::53-:53", "QEMU_KERNEL_PARAMS=quiet",
 	}}))
 	env := recorded(t, dir, "env")
 	for _, want := range []string{
-		"NIX_DISK_IMAGE=" + o.Disk, "QEMU_OPTS=-s",
+		"NIX_DISK_IMAGE=" + o.Disk, "QEMU_OPTS=-s", "SNOWDROP_VM=" + web.Path,
 		"QEMU_NET_OPTS=hostfwd=udp::53-:53,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:80",
 		"QEMU_KERNEL_PARAMS=quiet console=ttyS0", "NIX_EFI_VARS=" + filepath.Join(state, "web-efi-vars.fd"),
 	} {
