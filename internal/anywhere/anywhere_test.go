@@ -217,9 +217,9 @@ func TestAFailureSaysHowFarItGot(t *testing.T) {
 func TestARefusedHostKeyEndsTheTrying(t *testing.T) {
 	t.Parallel()
 	needsShell(t)
-	_, err := run(t, t.Context(), "", `echo '### Switching system into kexec ###'; while :; do echo 'Host key verification failed.' >&2; sleep 1; done`)
+	_, err := run(t, t.Context(), "", `echo '### Switching system into kexec ###'; while :; do printf 'The fingerprint is\nSHA256:abc.\nremove with: ssh-keygen -R x\nHost key verification failed.\n' >&2; sleep 1; done`)
 	failed := (*anywhere.FailedError)(nil)
-	if !errors.Is(err, anywhere.ErrHostKey) || !errors.As(err, &failed) || failed.Stage != anywhere.Leaving {
+	if !errors.Is(err, anywhere.ErrHostKey) || !errors.As(err, &failed) || failed.Stage != anywhere.Leaving || cmp.Diff([]string{"SHA256:abc."}, failed.Last) != "" {
 		t.Errorf("%v", err)
 	}
 }

@@ -140,5 +140,10 @@ func (w *watcher) failure(c *Client, j Job, log *os.File, err error) error {
 		}
 		err = fmt.Errorf("there is no program %q that can be run: %w", program, err)
 	}
-	return &FailedError{Stage: w.stage, Step: w.step, Last: slices.Clone(w.last), Log: named, Err: err}
+	last := slices.Clone(w.last)
+	if errors.Is(err, ErrHostKey) {
+		// The rest of what OpenSSH says is about a file that is gone by then.
+		last = slices.DeleteFunc(last, func(line string) bool { return !strings.Contains(line, "SHA256:") })
+	}
+	return &FailedError{Stage: w.stage, Step: w.step, Last: last, Log: named, Err: err}
 }

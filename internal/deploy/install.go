@@ -12,6 +12,7 @@ import (
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/steps"
 	"github.com/versatus/snowdrop/steps/install"
+	"github.com/versatus/snowdrop/steps/verify"
 )
 
 const verbInstall = "install"
@@ -40,6 +41,8 @@ type installing struct {
 	host ocean.Droplet
 	// begun says that the record tells of it: from when the host lost what it had.
 	begun bool
+	// boot is that of the installer, as far as it is known: the new system's is another.
+	boot string
 }
 
 func (i *installing) carryOut(ctx context.Context) error {
@@ -96,7 +99,7 @@ func (i *installing) change(ctx context.Context) error {
 	}
 	return i.prove(ctx, i.host, arrival{
 		expect: i.serverRun.plan.Want.Toplevel, revision: i.plan.Revision,
-		rebuiltAt: out.RebootedAt, keysKnown: len(i.plan.hostKeys) > 0,
+		formerBoot: i.boot, rebuiltAt: out.RebootedAt, keysKnown: len(i.plan.hostKeys) > 0,
 	})
 }
 
@@ -106,17 +109,39 @@ func (i *installing) at(ctx context.Context, stage anywhere.Stage, at time.Time)
 	i.reach(stage)
 	if stage >= anywhere.Formatting && stage < anywhere.Done && !i.begun {
 		i.begun = true
+		i.boot = i.installerBoot(ctx)
 		next := release.Release{Revision: i.plan.Revision, RevisionTime: i.plan.RevisionTime, Toplevel: i.serverRun.plan.Want.Toplevel}
 		i.tellRecord(ctx, func(rec *release.Record) {
 			*rec = *release.Begin(rec.Server, rec, next, at)
 			rec.RunURL = i.d.RunURL
 			e := entry(rec, i.host.ID, i.host.Name)
-			e.BootID, e.Evidence, e.VerifiedAt, e.Switched = i.plan.Facts.BootID, nil, time.Time{}, nil
+			e.BootID, e.Evidence, e.VerifiedAt, e.Switched = i.boot, nil, time.Time{}, nil
 		})
 	}
 	if stage == anywhere.Rebooting {
 		i.expectNewKeys(ctx, at)
 	}
+}
+
+// identifyTimeout bounds a look at the installer.
+const identifyTimeout = 20 * time.Second
+
+// installerBoot is the boot that the installer is in: known, or asked for now that
+// nothing else can run there. Where it does not answer, the new boot is told from it
+// by the host's uptime.
+func (i *installing) installerBoot(ctx context.Context) string {
+	if i.plan.Facts.Installer {
+		return i.plan.Facts.BootID
+	}
+	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
+	defer cancel()
+	target := i.plan.target
+	target.User, target.Port = "root", i.plan.job.KexecPort // 0 is 22
+	seen, err := verify.Identify(ctx, i.d.SSH, target)
+	if err != nil {
+		return ""
+	}
+	return seen.BootID
 }
 
 // reach notes how far the host is, for what is said of it at the end.

@@ -39,6 +39,7 @@ type host struct {
 	system string   // that runs; empty: no NixOS
 	boot   int
 	booted time.Time
+	shared bool // its uptime is that of another machine
 }
 
 func newHost(t *testing.T, c clock) *host {
@@ -72,8 +73,12 @@ end
 		_, _ = io.WriteString(stdout, strings.NewReplacer(h.answer...).Replace(text))
 		return 0
 	}
+	uptime := h.clock.Now().Sub(h.booted)
+	if h.shared {
+		uptime = 1000 * time.Hour
+	}
 	_, _ = stdout.Write(systemd.Render(systemd.State{
-		BootID: fmt.Sprintf("boot-%d", h.boot), System: h.system, Uptime: h.clock.Now().Sub(h.booted), Word: "running",
+		BootID: fmt.Sprintf("boot-%d", h.boot), System: h.system, Uptime: uptime, Word: "running",
 		HostKeys: []string{h.HostKey()},
 	}))
 	return 0
@@ -186,6 +191,33 @@ func (b *bareFleet) deployer() *deploy.Deployer {
 
 func request() deploy.InstallRequest {
 	return deploy.InstallRequest{Host: "db-1", Job: anywhere.Job{Phases: anywhere.Phases()}}
+}
+
+// TestTheInstallersOwnBootIsNotTheNewSystem: the machine may be reached once more
+// before it goes down, and has another boot than before the kexec.
+func TestTheInstallersOwnBootIsNotTheNewSystem(t *testing.T) {
+	t.Parallel()
+	b := openBare(t)
+	// No uptime helps, as of a machine that shares it with others.
+	b.host.shared = true
+	b.installer.run = func(at func(anywhere.Stage)) error {
+		at(anywhere.Leaving)
+		b.host.reboot("/nix/store/00000000000000000000000000000000-installer") // with the keys of before
+		at(anywhere.Formatting)
+		at(anywhere.Rebooting)
+		go func() {
+			time.Sleep(300 * time.Millisecond) // some looks later
+			b.host.reboot(b.toplevel, sshtest.NewKey(t))
+		}()
+		at(anywhere.Done)
+		return nil
+	}
+	req := request()
+	req.Job.KexecPort = b.host.Port
+	result, err := b.install(req)
+	if err != nil || result.Servers[0].Outcome != event.Verified {
+		t.Errorf("%v%s", err, causes(err))
+	}
 }
 
 func (b *bareFleet) install(req deploy.InstallRequest) (*deploy.Result, error) {

@@ -105,6 +105,9 @@ func (r *run) next(err error) []string {
 	if strings.HasPrefix(r.verb, verbPreview) {
 		return []string{"snowdrop " + verbPreview + " list"}
 	}
+	if r.verb == verbInstall && r.steps.DryRun {
+		return []string{"snowdrop install " + r.plan.Servers[0].Droplets[0].Name}
+	}
 	if r.verb == verbInstall && err != nil {
 		return []string{"snowdrop status"} // the error says what to do on the host
 	}

@@ -98,7 +98,10 @@ func (b block) hold(d *Disk) {
 
 // String is a disk in a line.
 func (d Disk) String() string {
-	text := d.Device + ", " + Size(d.Size)
+	text := d.Device
+	if d.Size > 0 {
+		text += ", " + Size(d.Size)
+	}
 	if d.Model != "" {
 		text += ", " + d.Model
 	}

@@ -108,7 +108,7 @@ func advise(err error, host remote.Target) error {
 	}
 	if failed.Stage == anywhere.Leaving {
 		return fmt.Errorf("%w\nAfter the kexec %s shows host keys other than those of its former system, which the installer takes over from /etc/ssh: "+
-			"either they are kept elsewhere, or another machine answers. Its disks are as they were: a reset brings the former system back", err, host)
+			"either they are kept elsewhere, or another machine answers", err, host)
 	}
 	return fmt.Errorf("%w\n%s showed other host keys than a moment ago: somebody may stand in between", err, host)
 }

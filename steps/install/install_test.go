@@ -110,7 +110,7 @@ func TestAHostWithoutAKnownKeyIsNotInstalled(t *testing.T) {
 func TestARefusedKeySaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	for stage, says := range map[anywhere.Stage]string{
-		anywhere.Preparing: "than a moment ago", anywhere.Leaving: "a reset brings the former system back",
+		anywhere.Preparing: "than a moment ago", anywhere.Leaving: "takes over from /etc/ssh",
 	} {
 		step := install.Step{Dialer: dialer(t), Now: time.Now, Anywhere: program(func(context.Context, anywhere.Job, anywhere.Progress) error {
 			return &anywhere.FailedError{Stage: stage, Err: anywhere.ErrHostKey}

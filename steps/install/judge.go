@@ -126,7 +126,7 @@ func Wiped(f Facts, w Want) (disks []Disk, certain bool) {
 		case at >= 0:
 			disks = append(disks, f.Disks[at])
 		case is != "":
-			disks = append(disks, Disk{Device: is, Holds: []string{"not a disk of its own, see " + device}})
+			disks = append(disks, Disk{Device: is, Holds: []string{"not among the disks that lsblk shows"}})
 		}
 	}
 	return disks, true
