@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -138,6 +139,9 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 	if err != nil {
 		return fmt.Errorf("log in to %s: install OpenSSH's client: %w", m, err)
 	}
+	// A terminal that is closed ends us, and the folder below holds a private key.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
 	keys := m.Target.Keys
 	if m.Doubt != "" && !keys.AcceptNewSet {
 		if err := s.deployer.Recognize(ctx, m); err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,29 +153,37 @@ func TestSSHLeavesNothingBehind(t *testing.T) {
 		check(t, err)
 		return found
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	done := make(chan int)
-	began := p.path("began")
-	go func() {
-		code, _, _ := p.runIn(ctx, "ssh", "old", "--", "touch "+began+"; sleep 60")
-		done <- code
-	}()
-	for {
-		if _, err := os.Stat(began); err == nil {
-			break
+	for name, tt := range map[string]struct {
+		end  func(cancel func())
+		code int
+	}{
+		"Ctrl-C":            {func(cancel func()) { cancel() }, 130},
+		"a closed terminal": {func(func()) { check(t, hangUp()) }, 1},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan int)
+		began := filepath.Join(t.TempDir(), "began")
+		go func() {
+			code, _, _ := p.runIn(ctx, "ssh", "old", "--", "touch "+began+"; sleep 60")
+			done <- code
+		}()
+		for {
+			if _, err := os.Stat(began); err == nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if during := folders(); len(during) != 1 {
-		t.Errorf("while ssh runs there is %v", during)
-	}
-	cancel()
-	if code := <-done; code != 130 {
-		t.Errorf("ended with %d", code)
-	}
-	if after := folders(); len(after) > 0 {
-		t.Errorf("left behind is %v", after)
+		if during := folders(); len(during) != 1 {
+			t.Errorf("%s: while ssh runs there is %v", name, during)
+		}
+		tt.end(cancel)
+		if code := <-done; code != tt.code {
+			t.Errorf("%s: ended with %d", name, code)
+		}
+		if after := folders(); len(after) > 0 {
+			t.Errorf("%s: left behind is %v", name, after)
+		}
+		cancel()
 	}
 }
 
@@ -211,6 +220,15 @@ func TestKnownHostsAreThoseOfTheRecord(t *testing.T) {
 		t.Errorf("--file wrote %q", got)
 	}
 	hasAll(t, p.want(2, "known-hosts", "--print", "-n"), "print")
+}
+
+// hangUp sends this process what a terminal that is closed sends.
+func hangUp() error {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	return self.Signal(syscall.SIGHUP)
 }
 
 const staleKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHHKOjYGRt9zMeGzDPIyAdOAG4WbWCiDsykCVmM0bMhz"
