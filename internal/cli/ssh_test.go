@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -220,6 +221,59 @@ func TestKnownHostsAreThoseOfTheRecord(t *testing.T) {
 		t.Errorf("--file wrote %q", got)
 	}
 	hasAll(t, p.want(2, "known-hosts", "--print", "-n"), "print")
+}
+
+// TestOwnSSHKnowsRebuiltDroplets is what known-hosts is for: a person's own ssh, with
+// a known_hosts file of their own.
+func TestOwnSSHKnowsRebuiltDroplets(t *testing.T) {
+	t.Parallel()
+	needsSSH(t)
+	p := acme(t)
+	user, jump, _ := strings.Cut(p.env[remote.EnvJump], "@")
+	host, port, err := net.SplitHostPort(jump)
+	check(t, err)
+	known, config := p.path("known_hosts"), p.path("ssh_config")
+	p.write("key", p.env[remote.EnvPrivateKey])
+	p.write("jump", "jump "+p.env[remote.EnvJumpHostKey]+"\n")
+	p.write("ssh_config", fmt.Sprintf(`Host jump
+  HostName %s
+  HostKeyAlias jump
+  Port %s
+  User %s
+  UserKnownHostsFile %s
+Host * !jump
+  ProxyJump jump
+  User root
+  UserKnownHostsFile %s
+Host *
+  GlobalKnownHostsFile none
+  StrictHostKeyChecking yes
+  IdentityFile %s
+  BatchMode yes
+`, host, port, user, p.path("jump"), known, p.path("key")))
+	address := ""
+	for _, n := range p.lab.State().Droplets[0].Networks.V4 {
+		if n.Type == "public" {
+			address = n.IPAddress
+		}
+	}
+	login := func(want int) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "ssh", "-F", config, address, "cat", "/proc/sys/kernel/random/boot_id")
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != want {
+			t.Fatalf("ssh ended with %d, want %d: %s", cmd.ProcessState.ExitCode(), want, out)
+		}
+	}
+	p.want(0, "deploy", "--yes")
+	login(255)
+	p.want(0, "known-hosts", "--file", known)
+	login(0)
+	p.commit("2", web("2"))
+	p.want(0, "deploy", "--yes")
+	login(255)
+	hasAll(t, p.want(0, "known-hosts", "--file", known), known+".old")
+	login(0)
 }
 
 // hangUp sends this process what a terminal that is closed sends.
