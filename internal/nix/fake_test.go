@@ -94,6 +94,9 @@ func fake(t *testing.T, cfg Config, plays ...play) *Client {
 		t.Fatal(err)
 	}
 	cfg.Bin = self
+	if cfg.Dir == "" { // this repository is a flake: positions would be looked for in it
+		cfg.Dir = t.TempDir()
+	}
 	cfg.Env = append([]string{"NIX_STATE_DIR=" + t.TempDir()}, cfg.Env...) // not this machine's own store
 	cfg.Env = append(cfg.Env, playbookEnv+"="+string(book), "SNOWDROP_FAKE_TESTDATA="+testdata,
 		"GORACE=atexit_sleep_ms=0") // else the race detector holds up the end of each
