@@ -202,6 +202,7 @@ func (p planningInstall) Run(ctx context.Context, tell event.Teller, req Install
 		more, out.Cautions = install.Judge(facts, want)
 		faults = append(faults, more...)
 		out.accept(tell, facts, want)
+		faults = append(faults, out.newKeys(p.server.SSH))
 	} else {
 		faults = append(faults, err)
 	}
@@ -278,6 +279,22 @@ func (p *InstallPlan) accept(tell event.Teller, facts install.Facts, want instal
 	if p.job.CopyHostKeys {
 		p.hostKeys = append(p.hostKeys, facts.HostKeys...)
 	}
+}
+
+// newKeys finds out before, and not when it is too late, that the new system's host
+// keys would be refused.
+func (p *InstallPlan) newKeys(ssh fleet.SSH) error {
+	if !p.does(anywhere.Reboot) || len(ssh.CertificateAuthorities) > 0 {
+		return nil
+	}
+	const advice = "take keys over (--copy-host-keys) or along (--extra-files, in etc/ssh/)"
+	switch {
+	case ssh.HostKeyPolicy == fleet.AcceptNew && len(p.hostKeys) == 0:
+		return errors.New("the new system would have new host keys, which `host-key-policy: accept-new` refuses of a host that is known: " + advice + ", or use rotate")
+	case ssh.HostKeyPolicy == fleet.Strict && len(p.hostKeys) == 0:
+		p.Cautions = append(p.Cautions, "with `host-key-policy: strict` the new system must have a host key that is pinned: "+advice+", if it does not bring it by itself")
+	}
+	return nil
 }
 
 // othersOf says which other hosts of the server run another system: the record will

@@ -488,6 +488,30 @@ func TestHostKeysThatAreTakenOverAreDemanded(t *testing.T) {
 	}
 }
 
+// TestKeysThatThePolicyRefusesAreFoundBefore: after the reboot it is too late.
+func TestKeysThatThePolicyRefusesAreFoundBefore(t *testing.T) {
+	t.Parallel()
+	b := openBare(t)
+	db := b.fleet.Servers["db"]
+	db.SSH.HostKeyPolicy = fleet.AcceptNew
+	b.fleet.Servers["db"] = db
+	if _, err := b.deployer().PlanInstall(t.Context(), request()); err == nil || !strings.Contains(err.Error(), "--copy-host-keys") {
+		t.Errorf("accept-new: %v", err)
+	}
+	req := request()
+	req.Job.CopyHostKeys = true
+	if _, err := b.deployer().PlanInstall(t.Context(), req); err != nil {
+		t.Errorf("accept-new, with the keys taken over: %v", err)
+	}
+	db.SSH.HostKeyPolicy, db.SSH.HostKeys = fleet.Strict, []string{b.host.HostKey()}
+	b.fleet.Servers["db"] = db
+	plan, err := b.deployer().PlanInstall(t.Context(), request())
+	check(t, err)
+	if len(plan.Cautions) != 1 || !strings.Contains(plan.Cautions[0], "pinned") {
+		t.Errorf("strict: %q", plan.Cautions)
+	}
+}
+
 // TestPhasesOneByOne: what was begun is verified once the host is rebooted.
 func TestPhasesOneByOne(t *testing.T) {
 	t.Parallel()
