@@ -200,11 +200,11 @@ func newNix(f *fleet.Fleet, o Options) *nix.Client {
 }
 
 // newAnywhere makes the client of nixos-anywhere, which is other people's program:
-// it gets no token.
+// it gets no token, and no secret of the servers.
 func newAnywhere(f *fleet.Fleet, o Options) *anywhere.Client {
 	return anywhere.New(anywhere.Config{
 		Options: f.Nix.Options, Builders: f.Nix.Builders, LogDir: logDir(), Dir: filepath.Dir(f.Path), Env: nixEnv(o),
-		Withheld: credentialNames(),
+		Withheld: append(credentialNames(), secretNames(f)...),
 	})
 }
 
@@ -249,17 +249,26 @@ func credentialNames() []string {
 // and the keys that name one.
 func FileSecrets(f *fleet.Fleet, getenv func(string) string) []string {
 	var secrets []string
+	for _, name := range secretNames(f) {
+		secrets = append(secrets, getenv(name))
+	}
+	return secrets
+}
+
+// secretNames are the variables that files and keys of servers come from.
+func secretNames(f *fleet.Fleet) []string {
+	var names []string
 	for _, s := range f.Servers {
 		for _, file := range s.Files {
 			if file.From.Env != "" {
-				secrets = append(secrets, getenv(file.From.Env))
+				names = append(names, file.From.Env)
 			}
 		}
 		if id := s.SSH.Identity; id != nil && id.Env != "" {
-			secrets = append(secrets, getenv(id.Env))
+			names = append(names, id.Env)
 		}
 	}
-	return secrets
+	return names
 }
 
 // version is set by the linker where the build cannot see the repository, as in the
