@@ -35,7 +35,7 @@ type CycleSource struct {
 
 // Updater brings inputs of a flake up to date. *nix.Client does it.
 type Updater interface {
-	Update(ctx context.Context, tree, dir string, inputs []string, p nix.Progress) error
+	Update(ctx context.Context, dir string, inputs []string, p nix.Progress) error
 }
 
 // Proposer opens pull requests. *github.Client does it.

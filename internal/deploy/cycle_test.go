@@ -47,9 +47,8 @@ type updater struct {
 	meanwhile func()
 }
 
-func (u *updater) Update(_ context.Context, tree, below string, inputs []string, _ nix.Progress) error {
-	u.dirs = append(u.dirs, below)
-	dir := filepath.Join(tree, below)
+func (u *updater) Update(_ context.Context, dir string, inputs []string, _ nix.Progress) error {
+	u.dirs = append(u.dirs, filepath.Base(dir))
 	if u.meanwhile != nil {
 		u.meanwhile()
 	}
@@ -196,8 +195,8 @@ func (f *forge) take(req deploy.Request) (deploy.CycleTaken, error) {
 	if after := look(); before != after {
 		f.t.Errorf("the clone was changed:\n%s\nbefore:\n%s", after, before)
 	}
-	if left := f.git(f.clone, "worktree", "list"); strings.Contains(left, "\n") {
-		f.t.Errorf("left behind: %s", left)
+	if _, err := os.Stat(filepath.Join(f.clone, ".git", "index.lock")); err == nil {
+		f.t.Error("a lock is left behind")
 	}
 	return taken, err
 }
@@ -285,7 +284,7 @@ func TestAnUpdateIsOfferedAndTheRefDeployedAsItIs(t *testing.T) {
 	if got := f.git(f.work, "diff", "--numstat", main, branch); got != "1\t1\tflake.lock" {
 		t.Errorf("changed: %s", got)
 	}
-	if diff := cmp.Diff([]string{"."}, f.nix.dirs); diff != "" {
+	if diff := cmp.Diff([]string{"tree"}, f.nix.dirs); diff != "" {
 		t.Errorf("the flake is in: %s", diff)
 	}
 	if !strings.Contains(f.heard(), "pull request #8 is opened: https://github.com/acme/fleet/pull/8") {
@@ -518,8 +517,8 @@ func TestACancelledUpdateDeploysNothing(t *testing.T) {
 	if _, err := f.source.Take(ctx, nightly(), true); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if f.at("main") != before || strings.Contains(f.git(f.clone, "worktree", "list"), "\n") {
-		t.Error("something is left, or was pushed")
+	if f.at("main") != before {
+		t.Error("something was pushed")
 	}
 }
 

@@ -82,7 +82,7 @@ func (u updating) once(ctx context.Context, repo *git.Repository, ref git.Ref, p
 	if err != nil {
 		return ref, err //nolint:wrapcheck // it says of what
 	}
-	defer func() { err = errors.Join(err, tree.Close(ctx)) }()
+	defer func() { err = errors.Join(err, tree.Close()) }()
 	lock, change, err := u.change(ctx, repo, tree, ref)
 	if err != nil || lock == "" {
 		return ref, err
@@ -126,7 +126,7 @@ func (u updating) change(ctx context.Context, repo *git.Repository, tree *git.Tr
 		return "", c, fmt.Errorf("%s at %s: %w", ref.Name, short(ref.Revision), err)
 	}
 	u.tell.Phase("updating %s of the flake at %s", orAll(u.update.Inputs), short(ref.Revision))
-	if err := u.Nix.Update(ctx, tree.Dir, below, u.update.Inputs, nix.Progress{Log: u.tell.Log}); err != nil {
+	if err := u.Nix.Update(ctx, filepath.Join(tree.Dir, below), u.update.Inputs, nix.Progress{Log: u.tell.Log}); err != nil {
 		return "", c, err //nolint:wrapcheck // it says what it did
 	}
 	path = slash.Join(filepath.ToSlash(below), "flake.lock")

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -96,11 +97,16 @@ func (e *CommandError) Unwrap() error { return e.Err }
 // run runs git in a folder and returns what it printed, without the last line end.
 // Cancelling ctx ends it.
 func (c *Client) run(ctx context.Context, dir string, args ...string) (string, error) {
+	return c.runWith(ctx, dir, nil, args...)
+}
+
+// runWith is run with more in the environment.
+func (c *Client) runWith(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	// Hooks are for people at work: they ask, reformat and refuse.
 	all := append([]string{"-c", "core.hooksPath=" + os.DevNull}, args...)
 	cmd := exec.CommandContext(ctx, c.bin, all...) //nolint:gosec // the program and its arguments are the user's own
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), c.env...)
+	cmd.Env = slices.Concat(environment(), c.env, env)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Cancel = func() error { return terminate(cmd.Process) }
@@ -116,6 +122,17 @@ func (c *Client) run(ctx context.Context, dir string, args ...string) (string, e
 		return "", fmt.Errorf("%w: there is no program %q; install it (Debian and Ubuntu: apt-get install git), then try again", ErrNotInstalled, c.bin)
 	}
 	return out, &CommandError{Args: args, Dir: dir, Said: withoutPasswords(strings.TrimSpace(stderr.String())), Err: err}
+}
+
+// environment is this process's, without what says which repository is meant: in a
+// hook of git, that is another one.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(line string) bool {
+		name, _, _ := strings.Cut(line, "=")
+		return slices.Contains([]string{
+			"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_PREFIX",
+		}, name)
+	})
 }
 
 // withoutPasswords takes out what stands before the host of an address: git repeats

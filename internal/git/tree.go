@@ -7,49 +7,74 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
-// Tree is a working tree of its own at one commit of a repository, in a temporary
-// folder. What is checked out in the repository, and its branches, stay as they are.
+// Tree is the files of one commit of a repository, in a temporary folder, to change
+// some of them. What is checked out in the repository, and its branches, stay as they
+// are.
 type Tree struct {
-	// Dir is its top, Base the commit.
-	Dir, Base string
+	// Dir is its top. It is a repository of its own with all files in one commit: Nix
+	// looks for a flake in a repository, and has trouble with a working tree beside a
+	// shallow clone.
+	Dir string
+	// Base is the commit.
+	Base string
 
 	repo      *Repository
 	temporary string
 }
 
-// Tree makes one at a commit that is in the repository. Close removes it.
+// Tree makes one of a commit that is in the repository. Close removes it.
 func (r *Repository) Tree(ctx context.Context, revision string) (*Tree, error) {
 	temporary, err := os.MkdirTemp("", "snowdrop-tree-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for a working tree: %w", err)
+		return nil, fmt.Errorf("make a folder for the files of %s: %w", revision, err)
 	}
 	// Nix names trees by where they really are (macOS has links in the way).
 	if real, err := filepath.EvalSymlinks(temporary); err == nil {
 		temporary = real
 	}
 	t := &Tree{Dir: filepath.Join(temporary, "tree"), Base: revision, repo: r, temporary: temporary}
-	if _, err := r.client.run(ctx, r.Root, "worktree", "add", "--quiet", "--detach", t.Dir, revision); err != nil {
-		return nil, errors.Join(fmt.Errorf("check out %s beside what is checked out: %w", revision, err), t.Close(ctx))
+	if err := t.fill(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("lay out the files of %s: %w", revision, err), t.Close())
 	}
 	return t, nil
 }
 
-// closeTime is what removing a tree may take once the run is cancelled.
-const closeTime = 5 * time.Second
-
-// Close removes the tree, also when ctx has ended; commits stay.
-func (t *Tree) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-	defer cancel()
-	if err := os.RemoveAll(t.temporary); err != nil {
-		return fmt.Errorf("remove the working tree %s: %w", t.Dir, err)
+func (t *Tree) fill(ctx context.Context) error {
+	if err := os.Mkdir(t.Dir, 0o700); err != nil {
+		return err //nolint:wrapcheck // Tree says what it was for
 	}
-	// The repository forgets trees that are gone, those of killed runs too.
-	if _, err := t.repo.client.run(ctx, t.repo.Root, "worktree", "prune"); err != nil {
-		return fmt.Errorf("forget the working tree %s: %w", t.Dir, err)
+	git := t.repo.client
+	for _, args := range [][]string{
+		{"read-tree", t.Base},
+		{"--work-tree=" + t.Dir, "checkout-index", "--all", "--force"},
+	} {
+		if _, err := git.runWith(ctx, t.repo.Root, t.index(), args...); err != nil {
+			return err
+		}
+	}
+	for _, args := range [][]string{
+		{"init", "--quiet"},
+		{"add", "--all", "--force"},
+		{"-c", "user.name=snowdrop", "-c", "user.email=snowdrop@localhost", "-c", "commit.gpgSign=false", "commit", "--quiet", "--allow-empty", "--message", t.Base},
+	} {
+		if _, err := git.run(ctx, t.Dir, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// index has git work with the tree's index, and not with that of what is checked out.
+func (t *Tree) index() []string {
+	return []string{"GIT_INDEX_FILE=" + filepath.Join(t.temporary, "index")}
+}
+
+// Close removes the tree; commits stay.
+func (t *Tree) Close() error {
+	if err := os.RemoveAll(t.temporary); err != nil {
+		return fmt.Errorf("remove the files of %s: %w", t.Base, err)
 	}
 	return nil
 }
@@ -72,7 +97,7 @@ func (t *Tree) Changed(ctx context.Context) ([]string, error) {
 
 // Former is a file as it is in Base; nil where it is not there.
 func (t *Tree) Former(ctx context.Context, path string) []byte {
-	out, err := t.repo.client.run(ctx, t.Dir, "show", t.Base+":"+path)
+	out, err := t.repo.client.run(ctx, t.repo.Root, "show", t.Base+":"+path)
 	if err != nil {
 		return nil
 	}
@@ -82,26 +107,36 @@ func (t *Tree) Former(ctx context.Context, path string) []byte {
 // Identity is who commits where git's configuration does not say.
 type Identity struct{ Name, Email string }
 
-// Commit commits files and returns the commit, whose parent is Base. Author and
-// committer are those of git's configuration or environment, or else who.
+// Commit commits files, in the repository that the tree is of, and returns the commit,
+// whose parent is Base and which is on no branch. Author and committer are those of
+// git's configuration or environment, or else who. It is not signed.
 func (t *Tree) Commit(ctx context.Context, who Identity, message string, paths ...string) (string, error) {
-	git := t.repo.client
-	var identity []string
-	for _, role := range []string{"GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"} {
-		// Otherwise git makes up an address of the machine's name.
-		if _, err := git.run(ctx, t.Dir, "-c", "user.useConfigOnly=true", "var", role); err != nil {
-			identity = []string{"-c", "user.name=" + who.Name, "-c", "user.email=" + who.Email}
+	git, root := t.repo.client, t.repo.Root
+	for _, path := range paths {
+		file := filepath.Join(t.Dir, filepath.FromSlash(path))
+		blob, err := git.run(ctx, root, "hash-object", "-w", "--path="+path, "--", file)
+		if err == nil {
+			_, err = git.runWith(ctx, root, t.index(), "update-index", "--add", "--cacheinfo", "100644,"+blob+","+path)
+		}
+		if err != nil {
+			return "", fmt.Errorf("add %s to a commit: %w", path, err)
 		}
 	}
-	if _, err := git.run(ctx, t.Dir, append([]string{"add", "--force", "--"}, paths...)...); err != nil {
-		return "", fmt.Errorf("add the changed files: %w", err)
-	}
-	if _, err := git.run(ctx, t.Dir, append(identity, "commit", "--quiet", "--message", message)...); err != nil {
-		return "", fmt.Errorf("commit the changed files: %w", err)
-	}
-	commit, err := git.run(ctx, t.Dir, "rev-parse", "HEAD")
+	files, err := git.runWith(ctx, root, t.index(), "write-tree")
 	if err != nil {
-		return "", fmt.Errorf("name the commit: %w", err)
+		return "", fmt.Errorf("write the files of a commit: %w", err)
+	}
+	args := []string{"commit-tree", "-p", t.Base, "-m", message, files}
+	for _, role := range []string{"GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"} {
+		// Otherwise git makes up an address of the machine's name.
+		if _, err := git.run(ctx, root, "-c", "user.useConfigOnly=true", "var", role); err != nil {
+			args = append([]string{"-c", "user.name=" + who.Name, "-c", "user.email=" + who.Email}, args...)
+			break
+		}
+	}
+	commit, err := git.run(ctx, root, args...)
+	if err != nil {
+		return "", fmt.Errorf("commit %s: %w", strings.Join(paths, ", "), err)
 	}
 	return commit, nil
 }

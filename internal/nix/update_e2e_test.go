@@ -36,12 +36,6 @@ func TestRealInputsAreUpdatedInAFolderOfARepository(t *testing.T) {
 	address := "git+file://" + filepath.Join(dir, "input")
 	write(t, below, "flake.nix", `{ inputs.one.url = "`+address+`"; inputs.two.url = "`+address+`"; outputs = { self, one, two }: { }; }`)
 	git("fleet", "add", ".")
-	git("fleet", "commit", "-q", "-m", "1")
-	// A tree beside a clone of one commit, as a cycle makes it.
-	git("", "clone", "-q", "--depth=1", "file://"+filepath.Join(dir, "fleet"), "clone")
-	git("clone", "worktree", "add", "-q", "--detach", filepath.Join(dir, "tree"))
-	tree := filepath.Join(dir, "tree")
-	below = filepath.Join(tree, "nix")
 	c := realNix(t, below)
 	locked := func() Lock {
 		t.Helper()
@@ -63,7 +57,7 @@ func TestRealInputsAreUpdatedInAFolderOfARepository(t *testing.T) {
 		}
 		return names
 	}
-	if err := c.Update(t.Context(), tree, "nix", nil, Progress{}); err != nil {
+	if err := c.Update(t.Context(), below, nil, Progress{}); err != nil {
 		t.Fatal(err)
 	}
 	first := locked()
@@ -71,13 +65,13 @@ func TestRealInputsAreUpdatedInAFolderOfARepository(t *testing.T) {
 		t.Error(diff)
 	}
 	git("input", "commit", "-q", "--allow-empty", "-m", "2")
-	if err := c.Update(t.Context(), tree, "nix", []string{"two"}, Progress{}); err != nil {
+	if err := c.Update(t.Context(), below, []string{"two"}, Progress{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"two"}, moved(first)); diff != "" {
 		t.Error(diff)
 	}
-	if err := c.Update(t.Context(), tree, "nix", nil, Progress{}); err != nil {
+	if err := c.Update(t.Context(), below, nil, Progress{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"one", "two"}, moved(first)); diff != "" {

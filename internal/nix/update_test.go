@@ -11,22 +11,21 @@ import (
 
 func TestInputsAreUpdatedAsTheVersionOfNixWantsIt(t *testing.T) {
 	t.Parallel()
-	const top, below = "git+file:///tmp/a%20tree?shallow=1", "git+file:///tmp/a%20tree?shallow=1&dir=nix%2Ffleet"
 	for v, want := range map[string]struct{ all, some []string }{
-		"v2.8.0":  {[]string{"flake update", top}, []string{"flake lock", below + " --update-input nixpkgs --update-input home-manager"}},
-		"v2.26.3": {[]string{"flake update", "--flake " + top}, []string{"flake update", "--flake " + below + " -- nixpkgs home-manager"}},
+		"v2.8.0":  {[]string{"flake update"}, []string{"flake lock", "--update-input nixpkgs --update-input home-manager"}},
+		"v2.26.3": {[]string{"flake update"}, []string{"flake update", "-- nixpkgs home-manager"}},
 	} {
 		t.Run(v, func(t *testing.T) {
 			t.Parallel()
-			check := func(dir string, inputs, words []string) {
+			check := func(inputs, words []string) {
 				t.Helper()
 				c := fake(t, Config{}, version(v), play{When: words})
-				if err := c.Update(t.Context(), "/tmp/a tree", dir, inputs, Progress{}); err != nil {
+				if err := c.Update(t.Context(), t.TempDir(), inputs, Progress{}); err != nil {
 					t.Error(err)
 				}
 			}
-			check(".", nil, want.all)
-			check("nix/fleet", []string{"nixpkgs", "home-manager"}, want.some)
+			check(nil, want.all)
+			check([]string{"nixpkgs", "home-manager"}, want.some)
 		})
 	}
 }
@@ -36,7 +35,7 @@ func TestAFailedUpdateSaysWhy(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v string) {
 		c := fake(t, Config{}, version(v), play{When: []string{"flake"}, Captured: v + "/eval-noflake", Exit: 1})
 		var eval *EvalError
-		if err := c.Update(t.Context(), t.TempDir(), ".", nil, Progress{}); !errors.As(err, &eval) || !strings.Contains(err.Error(), "nix flake update") {
+		if err := c.Update(t.Context(), t.TempDir(), nil, Progress{}); !errors.As(err, &eval) || !strings.Contains(err.Error(), "nix flake update") {
 			t.Errorf("got %v", err)
 		}
 	})
