@@ -21,6 +21,7 @@ import (
 	"github.com/versatus/snowdrop/steps"
 	"github.com/versatus/snowdrop/steps/build"
 	"github.com/versatus/snowdrop/steps/install"
+	"github.com/versatus/snowdrop/steps/provision"
 )
 
 // InstallRequest says on which host NixOS is to be installed, and how.
@@ -175,6 +176,9 @@ func (p planningInstall) Run(ctx context.Context, tell event.Teller, req Install
 	faults := []error{err}
 	out.hostKeys, err = install.HostKeysIn(req.Job.ExtraFiles)
 	faults = append(faults, err)
+	if out.does(anywhere.Reboot) { // they are written then
+		faults = append(faults, provision.Check(p.server.Name, p.server.Files, p.d.Getenv)) //nolint:contextcheck // it looks at variables and files alone
+	}
 
 	machines, _ := machines(p.server, nil) // a host can always be chosen
 	host := machines[0]

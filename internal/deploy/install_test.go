@@ -317,8 +317,11 @@ func TestNothingIsDoneWhereAnythingIsWrong(t *testing.T) {
 	}
 	b.host.answer = []string{"container none", "container lxc", "is /dev/vda\n", ""}
 	b.nix.err = errors.New("attribute 'diskoScript' missing")
+	db := b.fleet.Servers["db"]
+	db.Files = []fleet.File{{Path: "/key", From: fleet.Source{Env: "NO_SUCH_KEY"}}}
+	b.fleet.Servers["db"] = db
 	_, err := b.install(request())
-	for _, words := range []string{"container (lxc)", "diskoScript", "nothing was changed on host db-1"} {
+	for _, words := range []string{"container (lxc)", "NO_SUCH_KEY", "diskoScript", "nothing was changed on host db-1"} {
 		if err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%q is not said: %v", words, err)
 		}
