@@ -30,6 +30,7 @@ func TestFleet(t *testing.T) {
 		{"rollback brings a server back to the release before", rolledBack},
 		{"doctl sees the same account", doctlLists},
 		{"a droplet that somebody else rebuilt is found out, and rebuilt", drift},
+		{"a person's own ssh knows the rebuilt droplets by the records", ownSSH},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(ctx, t, w) }) {
 			t.FailNow()
