@@ -177,6 +177,10 @@ func verifiedWords(d deploy.DropletStatus, released bool, now time.Time) string 
 	switch {
 	case !released:
 		return "never"
+	case d.Switched != nil && d.Drift != "" && !d.VerifiedAt.IsZero():
+		return "switched, " + report.Duration(now.Sub(d.VerifiedAt).Round(time.Second)) + " ago"
+	case d.Switched != nil && d.Drift != "":
+		return "switched"
 	case d.Drift != "":
 		return "drift"
 	case d.VerifiedAt.IsZero():

@@ -159,6 +159,15 @@ func (d *Deployer) Plan(ctx context.Context, req Request) (*Plan, error) {
 
 // asked are the servers of a request and their flake, at the revision asked for.
 func (d *Deployer) asked(req Request) (flake string, servers []fleet.Server, err error) {
+	if flake, servers, err = d.chosen(req); err != nil {
+		return "", nil, err
+	}
+	servers, err = withImages(servers, req.Servers)
+	return flake, servers, err
+}
+
+// chosen are the servers of a request, those without images too.
+func (d *Deployer) chosen(req Request) (flake string, servers []fleet.Server, err error) {
 	f := d.Fleet
 	if servers, err = f.Select(req.Servers, req.Cycle); err != nil {
 		return "", nil, fmt.Errorf("choose servers: %w", err)
@@ -176,8 +185,7 @@ func (d *Deployer) asked(req Request) (flake string, servers []fleet.Server, err
 			servers[i] = f.Servers[s.Name]
 		}
 	}
-	servers, err = withImages(servers, req.Servers)
-	return f.Flake, servers, err
+	return f.Flake, servers, nil
 }
 
 // planning is Plan as a step, so that it is shown like the others.
@@ -231,6 +239,9 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 	faults = append(faults, p.d.preflight(ctx, tell, plan)...)
 	for _, caution := range ocean.Cautions(plan.targets()) {
 		tell.Warn("%v", caution)
+	}
+	if !req.Preview { // that one shows it as a difference from the record
+		plan.tellSwitched(tell)
 	}
 	return plan, errors.Join(faults...)
 }

@@ -50,16 +50,9 @@ func (d *Deployer) PlanSwitch(ctx context.Context, req SwitchRequest) (*Plan, er
 	if req.Verb == "" {
 		req.Verb = activate.Switch
 	}
-	f := d.Fleet
-	var err error
-	if req.Revision != "" {
-		if f, err = f.AtRevision(req.Revision); err != nil {
-			return nil, UsageError{Err: fmt.Errorf("take another revision: %w", err)}
-		}
-	}
-	servers, err := f.Select(req.Servers, req.Cycle)
+	flake, servers, err := d.chosen(req.Request)
 	if err != nil {
-		return nil, fmt.Errorf("choose servers: %w", err)
+		return nil, err
 	}
 	var faults []error
 	for _, s := range servers {
@@ -71,7 +64,7 @@ func (d *Deployer) PlanSwitch(ctx context.Context, req SwitchRequest) (*Plan, er
 	if err := errors.Join(faults...); err != nil {
 		return nil, UsageError{Err: err}
 	}
-	return steps.Do(ctx, d.steps(false), event.Subject{}, planningSwitch{d, f.Flake, servers}, req)
+	return steps.Do(ctx, d.steps(false), event.Subject{}, planningSwitch{d, flake, servers}, req)
 }
 
 // planningSwitch is PlanSwitch as a step, so that it is shown like the others.

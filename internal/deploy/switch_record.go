@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
@@ -45,7 +46,7 @@ func (s *serverRun) switched(ctx context.Context, machine ocean.Droplet, former 
 	err := s.record.update(ctx, func(rec *release.Record) {
 		e := entry(rec, machine.ID, machine.Name)
 		e.Address = s.address(machine)
-		e.Evidence = nil // it was of another system
+		e.Evidence, e.VerifiedAt = nil, time.Time{} // it was of another system
 		next := &release.Switched{
 			Verb: string(verb), Revision: s.plan.Revision, RevisionTime: s.plan.RevisionTime, System: system, At: s.d.Clock.Now(),
 		}

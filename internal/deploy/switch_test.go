@@ -204,6 +204,7 @@ func TestASwitchedDropletIsShownSoAndReplacedByTheNextDeploy(t *testing.T) {
 		t.Fatalf("plan: %v", err)
 	}
 	result := s.mustRun()
+	s.warned(t, "web/web-1 is rebuilt: switched by hand at 2222222")
 	if got := outcomes(result)["web-1"]; got != event.Verified || s.rebuilds("web-1") != 2 || s.posts("/v2/images") != 0 {
 		t.Errorf("deploy: %s, %d rebuilds", got, s.rebuilds("web-1"))
 	}

@@ -42,6 +42,17 @@ func switchedWords(rec *release.Record, known *release.Droplet, on fleet.Provide
 	return ""
 }
 
+// tellSwitched says which droplets are rebuilt though nothing else may have changed.
+func (p *Plan) tellSwitched(tell event.Teller) {
+	for _, s := range p.Servers {
+		for _, d := range s.Wiped() {
+			if known := s.Record.Droplet(d.ID); known != nil && known.Switched != nil {
+				tell.Warn("%s/%s is rebuilt: %s", s.Server.Name, d.Name, switchedWords(s.Record, known, s.Server.Provider))
+			}
+		}
+	}
+}
+
 func replaced(on fleet.Provider) string {
 	if on == fleet.SSHHosts {
 		return ""
