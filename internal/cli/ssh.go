@@ -144,8 +144,8 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 	defer stop()
 	keys := m.Target.Keys
 	if m.Doubt != "" && !keys.AcceptNewSet {
-		if err := s.deployer.Recognize(ctx, m); err != nil {
-			return err //nolint:wrapcheck // it says which machine
+		if err := s.unlike(ctx, m); err != nil {
+			return err
 		}
 	}
 	config, err := s.outside.SSH.OpenSSH(ctx, m.Target)
@@ -181,8 +181,9 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 	return err
 }
 
-// unlike says whether ssh failed because the machine's host key is another, in
-// better words than ssh, which means a file of ours; nil if that was not why.
+// unlike says whether the machine's host key is another than those demanded, in
+// better words than ssh, which names a file of ours; nil if it is not, and if that
+// could not be seen.
 func (s *session) unlike(ctx context.Context, m deploy.Machine) error {
 	err := s.deployer.Recognize(ctx, m)
 	var other *remote.HostKeyError
