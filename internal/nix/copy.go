@@ -127,7 +127,7 @@ func (t *transcript) copyError(path, to string, cause error) error {
 	if len(t.faults) > 0 {
 		e.Reason = t.faults[len(t.faults)-1].message()
 	}
-	cut := strings.Contains(e.Reason, "end-of-file") || strings.Contains(e.Reason, "failed to start SSH connection") || len(t.faults) == 0
+	cut := strings.Contains(e.Reason, "cannot open connection") || strings.Contains(e.Reason, "failed to start SSH connection") || len(t.faults) == 0
 	if said := strings.TrimSpace(strings.TrimPrefix(t.last, "error: ")); cut && said != "" {
 		e.Reason += " (" + said + ")"
 	}
@@ -143,8 +143,8 @@ func copyHint(reason string) string {
 		{"No space left on device", "the machine's disk is full: delete old generations on it (sudo nix-collect-garbage --delete-older-than 14d), or look with df -h /nix"},
 		{"nix-daemon: command not found", noNix},
 		{"nix-daemon: not found", noNix},
-		{"unable to execute 'ssh'", "there is no program ssh here, which nix needs: install OpenSSH's client (Debian and Ubuntu: apt-get install openssh-client)"},
-		{"executing 'ssh'", "there is no program ssh here, which nix needs: install OpenSSH's client (Debian and Ubuntu: apt-get install openssh-client)"},
+		{"unable to execute 'ssh'", noSSH},
+		{"Could not find executable 'ssh'", noSSH},
 		{"Host key verification failed", "its host key is not known: connect once by hand (ssh HOST), look at the key, and accept it"},
 		{"Permission denied (", "it does not take the key: see that ssh gets in by hand"},
 	} {
@@ -162,6 +162,7 @@ const (
 		"  secret-key-files = /etc/nix/signing.key\n" +
 		"and on the machine nix.settings.trusted-public-keys = [ \"NAME:…\" ]; (nix key convert-secret-to-public). What was built before has to\n" +
 		"be signed by hand: nix store sign --recursive --key-file /etc/nix/signing.key PATH"
+	noSSH = "there is no program ssh here, which nix needs: install OpenSSH's client (Debian and Ubuntu: apt-get install openssh-client)"
 	noNix = "there is no nix on the machine, or not in the PATH of a command over ssh: this is for machines that run NixOS"
 )
 

@@ -194,8 +194,8 @@ func (t *transcript) write(line string) {
 // copying says what a path's copy is about: it comes from a cache or a builder, or
 // goes to another machine's store.
 func copying(m message) string {
-	if to, ok := strings.CutPrefix(m.string(2), "ssh-ng://"); ok {
-		return fmt.Sprintf("copying %s to %s", displayName(m.string(0)), to)
+	if strings.HasPrefix(m.string(2), "ssh-ng://") { // since 2.26 without the host's name
+		return "copying " + displayName(m.string(0))
 	}
 	return fmt.Sprintf("fetching %s from %s", displayName(m.string(0)), m.string(1))
 }
