@@ -15,6 +15,7 @@ import (
 	"github.com/versatus/snowdrop/steps"
 	"github.com/versatus/snowdrop/steps/activate"
 	"github.com/versatus/snowdrop/steps/build"
+	"github.com/versatus/snowdrop/steps/transfer"
 )
 
 const verbSwitch = "switch"
@@ -49,6 +50,11 @@ func (r *SwitchRequest) activates() bool { return r.Verb == activate.Switch || r
 func (d *Deployer) PlanSwitch(ctx context.Context, req SwitchRequest) (*Plan, error) {
 	if req.Verb == "" {
 		req.Verb = activate.Switch
+	}
+	if req.BuildHost != "" {
+		if err := transfer.CheckBuildHost(req.BuildHost); err != nil {
+			return nil, UsageError{Err: err}
+		}
 	}
 	flake, servers, err := d.chosen(req.Request)
 	if err != nil {

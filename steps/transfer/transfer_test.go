@@ -35,7 +35,7 @@ func TestTheBuildHostIsReachedAsTheUsersOwnSSHDoes(t *testing.T) {
 			t.Errorf("it lies in %s, where nobody removes it", filepath.Dir(file))
 		}
 	}
-	for _, host := range []string{"", "a b", "-oProxyCommand=x", "builder:2222", "ssh://builder", "*", "me@"} {
+	for _, host := range []string{"", "a b", "-oProxyCommand=x", "builder:2222", "ssh://builder", "*", "me@", "me@-oProxyCommand=x", "@builder", "a?b"} {
 		if _, err := transfer.WithOwn(ours, host); err == nil || !strings.Contains(err.Error(), "HOST or USER@HOST") {
 			t.Errorf("%q: %v", host, err)
 		}
