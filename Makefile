@@ -6,7 +6,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOFUMPT_VERSION := v0.12.0
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: build test lint cross schema e2e e2e-fleet e2e-vm e2e-action clean
+.PHONY: build test lint cross schema e2e e2e-fleet e2e-switch e2e-vm e2e-action clean
 
 build: ## the binary, into ./snowdrop
 	CGO_ENABLED=0 go build -trimpath -o snowdrop .
@@ -35,6 +35,9 @@ e2e: ## the real parts: Nix, S3 with signatures, machines, doctl, act (Debian 12
 
 e2e-fleet: ## of that, the command line with a fleet
 	e2e/run fleet
+
+e2e-switch: ## of that, switching over SSH and the way back
+	e2e/run switch
 
 e2e-vm: ## of that, a server verified as a virtual machine
 	e2e/run vm

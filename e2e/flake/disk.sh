@@ -41,6 +41,19 @@ RemainAfterExit=yes
 ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
 UNIT
 ln -s ../sshd-keygen.service etc/systemd/system/ssh.service.wants/sshd-keygen.service
+# Where the tree has Nix, it learns at the first boot which paths are there, as on NixOS.
+cat > etc/systemd/system/register-nix-paths.service <<'UNIT'
+[Unit]
+Description=Register the Nix paths of the image
+ConditionPathExists=/nix-path-registration
+ConditionPathExists=/usr/bin/nix-store
+Before=ssh.service nix-daemon.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'nix-store --register-validity < /nix-path-registration && rm /nix-path-registration'
+UNIT
+ln -s ../register-nix-paths.service etc/systemd/system/ssh.service.wants/register-nix-paths.service
 # Nothing to bring up to date at the first boot (hardware database, ldconfig, …).
 touch -r usr etc/.updated var/.updated
 mkdir -p nix/store nix/var/nix/profiles etc/tmpfiles.d root/.ssh

@@ -41,6 +41,7 @@
           sed "s|@toplevel@|$out|" "$switch" > $out/bin/switch-to-configuration
           chmod +x $out/bin/switch-to-configuration
           ${builtins.concatStringsSep "\n" (builtins.attrValues (builtins.mapAttrs unit release.units))}
+          ${builtins.concatStringsSep "\n" (builtins.attrValues (builtins.mapAttrs file (release.files or { })))}
         '';
 
         image = run "${name}-image"
@@ -60,6 +61,13 @@
         END-OF-UNIT
       '';
 
+      file = name: text: ''
+        mkdir -p "$(dirname $out/etc/${name})"
+        cat > $out/etc/${name} <<'END-OF-FILE'
+        ${text}
+        END-OF-FILE
+      '';
+
       package = name: version: run "${name}-${version}" { } "mkdir $out";
     in
     {
@@ -72,7 +80,9 @@
           config.system.build = {
             inherit (s) toplevel vm;
             digitalOceanImage = s.image;
+            diskoScript = run "disko" { } "touch $out";
           };
+          config.disko.devices.disk.main.device = "/dev/no-such-disk";
         })
         servers;
     };

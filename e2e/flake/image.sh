@@ -7,7 +7,10 @@ mkdir -p tree/nix/store tree/etc/tmpfiles.d tree/etc/systemd/system/multi-user.t
 grep '^/nix/store/' closure | sort -u | while read -r path; do
   cp -a "$path" tree/nix/store/
 done
-ln -s "$toplevel" tree/nix/var/nix/profiles/system
+ln -s system-1-link tree/nix/var/nix/profiles/system
+ln -s "$toplevel" tree/nix/var/nix/profiles/system-1-link
+# What nix is told at the first boot, as NixOS does it (nix-path-registration).
+cp closure tree/nix-path-registration
 # Early, long before sshd can be reached.
 cat > tree/etc/tmpfiles.d/nixos.conf <<CONF
 L+ /run/current-system - - - - $toplevel
@@ -19,6 +22,10 @@ for unit in "$toplevel"/etc/systemd/system/*; do
   if grep -q '^\[Install\]' "$unit"; then
     ln -s "../$name" "tree/etc/systemd/system/multi-user.target.wants/$name"
   fi
+done
+(cd "$toplevel/etc" && find ssh -type f 2> /dev/null) | while read -r file; do
+  mkdir -p "tree/etc/${file%/*}"
+  ln -s "$toplevel/etc/$file" "tree/etc/$file"
 done
 
 mkdir -p tree/etc/snowdrop

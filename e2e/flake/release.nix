@@ -3,6 +3,7 @@
 #   version   of the system, as in nixos-version
 #   format    of the disk image: "qcow2", "raw" or "qcow2.gz"
 #   units     by file name; those with an [Install] section start at boot
+#   files     by path below etc; those in ssh/ are linked into /etc
 #   packages  name → version; paths in the closure with nothing in them, so that
 #             two releases differ in a way that a person would want to see
 { httpd }:
