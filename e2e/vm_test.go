@@ -85,8 +85,8 @@ func TestVM(t *testing.T) {
 
 func vmVerified(ctx context.Context, t *testing.T, w *world) {
 	w.project.release(ctx, t, 1)
-	run := w.snowdrop(ctx, t, "vm", "web", "--verify")
-	run.demand(t, 0, "web verified", "https://www.example.com/ is left out", "http http://10.0.2.15:8080/healthz", "tcp 8080")
+	run := w.snowdrop(ctx, t, "vm", "web", "--verify", "--json") // with all evidence
+	run.demand(t, 0, `"outcome":"verified"`, "https://www.example.com/ is left out", "http http://10.0.2.15:8080/healthz", "tcp 8080", `"steady"`)
 	if logs := w.vmLogs(t); len(logs) > 0 {
 		t.Errorf("logs are kept of what went well: %v", logs)
 	}
