@@ -48,11 +48,14 @@ func (d *Deployer) VerifyVM(ctx context.Context, req VMRequest) (release.Evidenc
 	took := d.Clock.Now().Sub(started)
 	d.Sink.Emit(event.DropletFinished{Subject: t.on, Outcome: outcome, State: state})
 	d.Sink.Emit(event.ServerFinished{Subject: event.Subject{Server: server.Name}, Outcome: outcomeOf(ctx, err), Took: took, Revision: req.Revision, Err: err})
-	next := []string{"snowdrop deploy " + server.Name}
-	if err != nil {
-		next = []string{"snowdrop vm " + server.Name + " --headless"}
+	next := "snowdrop deploy " + server.Name
+	switch {
+	case err != nil:
+		next = "snowdrop vm " + server.Name + " --headless"
+	case server.Provider == fleet.SSHHosts:
+		next = "snowdrop switch " + server.Name
 	}
-	d.Sink.Emit(event.RunFinished{Verb: verbVM, Took: took, Next: next, Err: err})
+	d.Sink.Emit(event.RunFinished{Verb: verbVM, Took: took, Next: []string{next}, Err: err})
 	return t.evidence, err
 }
 
