@@ -295,7 +295,8 @@ func TestARefusalOfTheServerSaysWhatToDo(t *testing.T) {
 	write(t, filepath.Join(bare, "hooks", "pre-receive"), "#!/bin/sh\necho protected >&2\nexit 1\n")
 	check(t, os.Chmod(filepath.Join(bare, "hooks", "pre-receive"), 0o700)) //nolint:gosec // a hook is a program
 	err := r.Push(t.Context(), commitOn(t, r, one, "mine"), "main")
-	if err == nil || errors.Is(err, git.ErrMoved) || !strings.Contains(err.Error(), "via: pull-request") {
+	if err == nil || errors.Is(err, git.ErrMoved) || !strings.Contains(err.Error(), "via: pull-request") ||
+		!strings.Contains(err.Error(), "(pre-receive hook declined)") {
 		t.Errorf("a protected branch: %v", err)
 	}
 }

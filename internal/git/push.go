@@ -30,13 +30,15 @@ func (r *Repository) push(ctx context.Context, commit, branch string, flags ...s
 	}
 	what := fmt.Sprintf("push %s to the branch %s", commit[:7], branch)
 	for line := range strings.Lines(out) {
-		line = strings.TrimSpace(line)
+		refused, ok := strings.CutPrefix(line, "!\t") // as --porcelain has it: ! FROM:TO SUMMARY (REASON)
+		_, summary, _ := strings.Cut(strings.TrimSpace(refused), "\t")
 		switch {
-		case !strings.HasPrefix(line, "!"): // what --porcelain puts before a refusal
-		case strings.Contains(line, "[rejected]"):
+		case !ok:
+		case strings.HasPrefix(summary, "[rejected]"):
 			return fmt.Errorf("%s: %w", what, ErrMoved)
-		case strings.Contains(line, "[remote rejected]"):
-			return fmt.Errorf("%s: the server refused it; if the branch is protected, allow this account to push there, or use `via: pull-request`: %w", what, err)
+		case strings.HasPrefix(summary, "[remote rejected]"):
+			return fmt.Errorf("%s: the server refused it %s; if the branch is protected, allow this account to push there, or use `via: pull-request`: %w",
+				what, strings.TrimSpace(strings.TrimPrefix(summary, "[remote rejected]")), err)
 		}
 	}
 	return fmt.Errorf("%s: %w", what, err)
