@@ -46,7 +46,7 @@ servers:
     cycle: nightly
     verify: {units: [db.service], tcp: [22, 5432]}
 cycles:
-  nightly: {cron: "0 3 * * *"}
+  nightly: {cron: "0 3 * * *", ref: release}
   bi-weekly: {cron: "0 3 1,15 * *"}
 `
 
@@ -192,10 +192,11 @@ func dispatchRebuilds(ctx context.Context, t *testing.T, s *stage) {
 	}
 }
 
+// scheduleDeploys has a branch that the checkout has never heard of, with a release
+// that main does not have.
 func scheduleDeploys(ctx context.Context, t *testing.T, s *stage) {
-	s.project.release(ctx, t, 3)
-	s.publish(ctx, t)
-	before := s.look(ctx, t)
+	revision := s.releaseElsewhere(ctx, t, "release", 3)
+	before, head := s.look(ctx, t), s.head(ctx, t)
 	event := map[string]any{"schedule": "0 3 * * *", "repository": repository(s.world)}
 	s.act.run(ctx, t, "cycle.yml", "schedule", event, options{}).demand(t, true)
 	after := s.look(ctx, t)
@@ -204,7 +205,40 @@ func scheduleDeploys(ctx context.Context, t *testing.T, s *stage) {
 			t.Errorf("%s: %+v, before: %+v", name, after[name], before[name])
 		}
 	}
-	s.conclusions(t, s.head(ctx, t), map[string]string{"db": "success"})
+	s.conclusions(t, revision, map[string]string{"db": "success"})
+	if got := s.deployed(revision); len(got) != 1 || got["db"] != "success" {
+		t.Errorf("deployments: %v", got)
+	}
+	if now, status := s.head(ctx, t), s.project.git(ctx, t, "status", "--short"); now != head || status != "" {
+		t.Errorf("the checkout is at %s, before at %s; %s", now, head, status)
+	}
+	// The same again finds nothing to do.
+	again := s.act.run(ctx, t, "cycle.yml", "schedule", event, options{})
+	again.demand(t, true)
+	if now := s.look(ctx, t); now["db-1"] != after["db-1"] || !strings.Contains(again.log, "nothing to do") {
+		t.Errorf("%+v, before %+v\n%s", now["db-1"], after["db-1"], tail(again.log, 40))
+	}
+}
+
+// releaseElsewhere commits a release to a new branch of the repository that the
+// checkout was cloned from, which is reached by the address of GitHub's.
+func (w *world) releaseElsewhere(ctx context.Context, t *testing.T, branch string, n int) string {
+	t.Helper()
+	// What lies below the checkout is there in the action's container.
+	origin, work := filepath.Join(w.project.dir, ".git", "origin.git"), filepath.Join(w.dir, "elsewhere")
+	w.project.git(ctx, t, "clone", "-q", "--bare", w.project.dir, origin)
+	w.project.git(ctx, t, "config", "url.file://"+origin+".insteadOf", "https://github.com/acme/fleet")
+	w.project.git(ctx, t, "clone", "-q", origin, work)
+	elsewhere := *w.project
+	elsewhere.dir = work
+	elsewhere.git(ctx, t, "config", "user.name", "e2e")
+	elsewhere.git(ctx, t, "config", "user.email", "e2e@example.com")
+	elsewhere.git(ctx, t, "checkout", "-q", "-b", branch)
+	revision := elsewhere.release(ctx, t, n)
+	elsewhere.git(ctx, t, "push", "-q", "origin", branch)
+	w.project.commits, w.project.revisions = elsewhere.commits, elsewhere.revisions
+	check(t, w.lab.GitHub().AddCommit(hub.Commit{SHA: revision, Parents: []string{w.head(ctx, t)}, Message: "elsewhere", Author: "mona"}))
+	return revision
 }
 
 func brokenDeploy(ctx context.Context, t *testing.T, s *stage) {
