@@ -25,13 +25,15 @@ type run struct {
 	started time.Time
 	mu      sync.Mutex
 	results []ServerResult // in the plan's order
+	// undo are the commands that undo what a switch left, by server.
+	undo map[string][]string
 }
 
 // begin tells that a run starts, and on what.
 func (d *Deployer) begin(verb string, plan *Plan) *run {
 	r := &run{
 		d: d, verb: verb, plan: plan, steps: d.steps(plan.DryRun),
-		started: d.Clock.Now(), results: make([]ServerResult, len(plan.Servers)),
+		started: d.Clock.Now(), results: make([]ServerResult, len(plan.Servers)), undo: map[string][]string{},
 	}
 	started := event.RunStarted{Verb: verb, Revision: plan.Revision, DryRun: plan.DryRun}
 	for i, s := range plan.Servers {
@@ -79,6 +81,9 @@ func (r *run) server(ctx context.Context, plan ServerPlan, do func(*serverRun) e
 	r.d.Sink.Emit(finished)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.plan.how != nil {
+		r.undo[s.name()] = s.undoSwitch()
+	}
 	for i := range r.results {
 		if r.results[i].Server == s.name() {
 			r.results[i] = result

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -94,6 +95,12 @@ func (s *serverRun) leftOn(ctx context.Context, machine ocean.Droplet, failed *a
 	}
 	one.runs = true
 	s.switched(ctx, machine, failed.Former, verb)
+	s.record.note(func(rec *release.Record) {
+		entry(rec, machine.ID, machine.Name).Evidence = &release.Evidence{
+			At: s.d.Clock.Now(), System: failed.System, Failed: failed.Units,
+			Checks: []release.Check{{Name: "activation", Want: "exit status 0", Got: fmt.Sprintf("exit status %d", failed.Exit)}},
+		}
+	})
 }
 
 // knowBoot writes down which boot a machine is in, so that the next one is noticed.

@@ -153,10 +153,17 @@ func TestAUnitThatFailsStopsTheSwitchAndIsNamed(t *testing.T) {
 		t.Errorf("ends with %d", code)
 	}
 	says(t, causes(err), "nginx.service", "unknown directive", "the rollout stopped: 1 droplet left as before")
-	says(t, result.Servers[0].Droplets[0].State, "runs system bbbbbbbb, not verified; back: /nix/store/aaaa", "/bin/switch-to-configuration switch")
-	if known := s.record("web").Droplet(s.State().Droplet("web-1").ID); known.Switched == nil {
+	says(t, result.Servers[0].Droplets[0].State, "runs system bbbbbbbb, not verified; before, system aaaaaaaa")
+	if known := s.record("web").Droplet(s.State().Droplet("web-1").ID); known.Switched == nil || known.Evidence.OK() || known.Evidence.Failed[0].Name != "nginx.service" {
 		t.Errorf("record: %+v", known)
 	}
+	status, err := s.deployer().Status(t.Context(), deploy.Request{Servers: []string{"web"}})
+	check(t, err)
+	says(t, status[0].Droplets[0].Drift, "switched by hand", "the last verification failed: activation")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end, _ := s.events[len(s.events)-1].(event.RunFinished)
+	says(t, strings.Join(end.Next, "\n"), "snowdrop ssh web-1 -- nixos-rebuild switch --rollback", "snowdrop rebuild web")
 }
 
 func TestAUnitThatFailsMakesTheBatchGoBack(t *testing.T) {

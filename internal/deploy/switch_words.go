@@ -82,7 +82,7 @@ func (s *serverRun) switchState(d ocean.Droplet, o event.Outcome) string {
 	case o == event.Cancelled && !one.runs:
 		return "goes back by itself, unless the new system was confirmed already"
 	case one.runs:
-		return "runs " + systemWords(one.system) + ", not verified; back: " + one.former + "/bin/switch-to-configuration " + string(verb)
+		return "runs " + systemWords(one.system) + ", not verified; before, " + systemWords(one.former)
 	case one.wentBack:
 		return "runs " + systemWords(one.former) + " again, not verified"
 	case one.former != "":
@@ -150,12 +150,34 @@ func (r *run) nextSwitch(err error) []string {
 	for _, s := range r.results {
 		if s.Err != nil && s.Outcome != event.RolledBack && hasDroplet(s, event.Failed) {
 			next = append(next, "snowdrop verify "+s.Server)
+			next = append(next, r.undo[s.Server]...)
 			if record := r.record(s.Server); record != nil && record.CustomImage.ID != 0 {
 				next = append(next, "snowdrop rebuild "+s.Server+"   # brings the image back, and wipes the disk")
 			}
 		}
 	}
 	return append(next, "snowdrop status")
+}
+
+// undoSwitch are the commands that bring those machines back by hand which were left
+// with a system that is not verified.
+func (s *serverRun) undoSwitch() []string {
+	var commands []string
+	as := ""
+	if s.run.plan.how.Sudo.Use {
+		as = "sudo "
+	}
+	for _, r := range s.results {
+		one := s.switches[r.droplet.ID]
+		switch {
+		case r.outcome != event.Failed || !one.runs:
+		case s.run.plan.how.Verb == activate.Test:
+			commands = append(commands, "snowdrop ssh "+r.droplet.Name+" -- "+as+"reboot   # back to what it ran")
+		default:
+			commands = append(commands, "snowdrop ssh "+r.droplet.Name+" -- "+as+"nixos-rebuild switch --rollback   # back to what it ran")
+		}
+	}
+	return commands
 }
 
 // record is what was known of a server when the run began.
