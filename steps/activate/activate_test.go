@@ -411,3 +411,20 @@ func TestASwitchThatBeganAndWasNotHeardOfIsFollowed(t *testing.T) {
 	}
 	b.expect(newSystem, newSystem, "new test", "new boot")
 }
+
+func TestAUnitThatHasNotBegunYetIsNotTakenForOneThatWasKilled(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.program("fakes/systemd-run", strings.Replace(programs["systemd-run"], `if ! mkdir "$root/unit" 2>/dev/null; then`,
+		`if [ -z "$LATER" ]; then (/bin/sleep 0.1; LATER=yes "$0" --description="$description" -p "ExecStopPost=$after" "$@") & exit 0; fi
+if ! mkdir "$root/unit" 2>/dev/null; then`, 1))
+	if _, err := b.run(t.Context(), In{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range b.events {
+		if strings.Contains(e, "killed") {
+			t.Error(e)
+		}
+	}
+	b.expect(newSystem, newSystem, "new test", "new boot")
+}

@@ -226,6 +226,19 @@ func TestOnRealSystemd(t *testing.T) {
 			_, err = r.run(In{System: next})
 			must(t, err)
 		}},
+		{"a machine that loses its power before it is confirmed comes up with the former system", func(t *testing.T) {
+			hold := &held{Dialer: r.dialer, until: func() {
+				must(t, m.Stop(ctx))
+				must(t, m.Start(ctx))
+			}}
+			step := Step{Dialer: hold, Clock: realClock{}}
+			_, err := step.Run(ctx, event.NewTeller(r, event.Subject{}, "activate"), In{Target: r.target(""), System: old, Verb: Switch})
+			var failed *FailedError
+			if !errors.As(err, &failed) || !failed.WentBack || !strings.Contains(err.Error(), "it booted in the middle of the switch") {
+				t.Errorf("%v", err)
+			}
+			r.is(next, next)
+		}},
 		{"a second one is refused while one is under way", func(t *testing.T) {
 			hold := &held{Dialer: r.dialer, until: func() {
 				_, err := r.run(In{System: failing})

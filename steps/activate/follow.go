@@ -19,6 +19,8 @@ const (
 	killGrace = 30 * time.Second
 	// slack is what a machine that is busy may take for everything else.
 	slack = 2 * time.Minute
+	// idleLooks is how many looks a unit has to begin: about a minute.
+	idleLooks = 20
 	// partingTime is what is left to tell the machine to go back when ctx has ended.
 	partingTime = 5 * time.Second
 )
@@ -48,6 +50,8 @@ type follower struct {
 	// unreached is why it could not be confirmed over a new connection when that
 	// was tried last.
 	unreached error
+	// idle is how many looks saw neither the unit nor anything of it.
+	idle int
 	// revived says that the unit was started again after it had been killed.
 	revived bool
 	told    int // lines of the activation's log that were passed on
@@ -131,7 +135,7 @@ func (f *follower) follow(ctx context.Context) error {
 			return fmt.Errorf("cut off: %w", context.Cause(ctx))
 		}
 		now := f.clock.Now()
-		if f.doubt == nil && f.last.over() {
+		if f.doubt == nil && f.last.over() && !f.queued() {
 			if !f.last.dead() || f.revived {
 				return nil
 			}
@@ -153,6 +157,16 @@ func (f *follower) follow(ctx context.Context) error {
 			return fmt.Errorf("cut off: %w", err)
 		}
 	}
+}
+
+// queued says that the unit may not have begun yet: its manager takes jobs one after
+// the other, and a machine that is still booting does other things first.
+func (f *follower) queued() bool {
+	if !f.last.dead() || f.last.state() != "" || f.idle >= idleLooks {
+		return false
+	}
+	f.idle++
+	return true
 }
 
 // step asks the machine once how the switch stands; while it waits to be confirmed,
