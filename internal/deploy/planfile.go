@@ -26,6 +26,7 @@ type KeptPlan struct {
 	MadeAt       time.Time    `json:"madeAt"`
 	Revision     string       `json:"revision,omitempty"`
 	RevisionTime time.Time    `json:"revisionTime,omitzero"`
+	Ref          string       `json:"ref,omitempty"` // that of a cycle, where there is one
 	Force        bool         `json:"force,omitempty"`
 	Servers      []keptServer `json:"servers"`
 }
@@ -70,7 +71,7 @@ type keptDroplet struct {
 // Keep is the plan as a file keeps it.
 func (d *Deployer) Keep(p *Plan) KeptPlan {
 	kept := KeptPlan{
-		Version: planVersion, MadeAt: d.Clock.Now().UTC(), Revision: p.Revision, RevisionTime: p.RevisionTime, Force: p.Force,
+		Version: planVersion, MadeAt: d.Clock.Now().UTC(), Revision: p.Revision, RevisionTime: p.RevisionTime, Ref: p.Ref, Force: p.Force,
 	}
 	for _, s := range p.Servers {
 		one := keptServer{
@@ -179,7 +180,7 @@ func (d *Deployer) PlanFrom(ctx context.Context, kept KeptPlan, dryRun bool) (*P
 			return nil, wrap(err, "read the flake's revision")
 		}
 		if meta.Dirty || meta.Revision != kept.Revision {
-			req.Revision = kept.Revision
+			req.Revision, req.Ref = kept.Revision, kept.Ref
 		}
 	}
 	plan, err := d.Plan(ctx, req)
