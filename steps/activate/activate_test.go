@@ -416,7 +416,7 @@ func TestAUnitThatHasNotBegunYetIsNotTakenForOneThatWasKilled(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	b.program("fakes/systemd-run", strings.Replace(programs["systemd-run"], `if ! mkdir "$root/unit" 2>/dev/null; then`,
-		`if [ -z "$LATER" ]; then (/bin/sleep 0.1; LATER=yes "$0" --description="$description" -p "ExecStopPost=$after" "$@") & exit 0; fi
+		`if [ -z "$LATER" ]; then (/bin/sleep 0.1; LATER=yes "$0" --description="$description" -p "ExecStopPost=$after" "$@") >/dev/null 2>&1 </dev/null & exit 0; fi
 if ! mkdir "$root/unit" 2>/dev/null; then`, 1))
 	if _, err := b.run(t.Context(), In{}); err != nil {
 		t.Fatal(err)
