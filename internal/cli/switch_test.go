@@ -104,3 +104,22 @@ func TestOnServerNamesTheGitOriginAsNixDoes(t *testing.T) {
 	hasAll(t, p.want(deploy.ExitUsage, "switch", "web", "--on-server"), "a folder of this machine")
 	hasAll(t, p.want(deploy.ExitFailed, "switch", "web", "--on-server", "--flake", "github:acme/infra"), "github:acme/infra?rev=1111")
 }
+
+func TestSwitchOfWhatWasNeverDeployed(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	p.commitSystem("1", web(""))
+	hasAll(t, p.want(deploy.ExitFailed, "switch", "web"), "does not run NixOS", "snowdrop deploy")
+
+	other := web("other")
+	other.System = "/nix/store/" + strings.Repeat("0", 32) + "-nixos-system-web-25.05"
+	_, err := p.lab.AddDroplet(t.Context(), lab.DropletSpec{Name: "web-9", Image: &other})
+	check(t, err)
+	p.write("snowdrop.yaml", strings.ReplaceAll(fleetFile, "web-1", "web-9"))
+	p.want(deploy.ExitDone, "switch", "web")
+	hasAll(t, p.want(deploy.ExitDone, "status"), "not released", "switched by hand at 1111111")
+	hasAll(t, p.want(deploy.ExitDone, "deploy", "--yes"), "web/web-9 is rebuilt: switched by hand at 1111111")
+	if status := p.want(deploy.ExitDone, "status"); strings.Contains(status, "switched") {
+		t.Errorf("after the deploy: %s", status)
+	}
+}
