@@ -12,7 +12,9 @@ func (h *Hub) pullRoutes() []route {
 	reads := []string{"pull-requests"}
 	return []route{
 		{"GET /repos/{owner}/{repo}/pulls", reads, "pulls/pulls#list-pull-requests", h.listPulls},
+		{"POST /repos/{owner}/{repo}/pulls", reads, "pulls/pulls#create-a-pull-request", h.createPull},
 		{"GET /repos/{owner}/{repo}/pulls/{number}", reads, "pulls/pulls#get-a-pull-request", h.getPull},
+		{"PATCH /repos/{owner}/{repo}/pulls/{number}", reads, "pulls/pulls#update-a-pull-request", h.updatePull},
 		{
 			"GET /repos/{owner}/{repo}/commits/{ref}/pulls", reads,
 			"commits/commits#list-pull-requests-associated-with-a-commit", h.pullsOfCommit,
@@ -61,7 +63,12 @@ func (h *Hub) getPull(c *call) (int, any, error) {
 	if p == nil {
 		return 0, nil, notFound()
 	}
-	out := h.simplePull(c.links, p)
+	return http.StatusOK, h.wholePull(c.links, p), nil
+}
+
+// wholePull is a pull request as an answer about it alone has it.
+func (h *Hub) wholePull(l links, p *Pull) map[string]any {
+	out := h.simplePull(l, p)
 	comments := slices.DeleteFunc(slices.Clone(h.comments), func(k *Comment) bool { return k.Pull != p.Number })
 	maps.Copy(out, map[string]any{
 		"merged": p.Merged(), "mergeable": nil, "rebaseable": nil, "mergeable_state": "unknown", "merged_by": nil,
@@ -71,7 +78,7 @@ func (h *Hub) getPull(c *call) (int, any, error) {
 	if p.State == "open" {
 		out["mergeable"], out["rebaseable"], out["mergeable_state"] = true, true, "clean"
 	}
-	return http.StatusOK, out, nil
+	return out
 }
 
 // simplePull is a pull request as lists have it. A fork's has a repository of its

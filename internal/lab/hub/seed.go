@@ -63,6 +63,11 @@ func (h *Hub) SetBranch(name, sha string) error {
 func (h *Hub) AddPull(p Pull) (Pull, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.addPull(p)
+}
+
+// addPull is AddPull with the lock held.
+func (h *Hub) addPull(p Pull) (Pull, error) {
 	if p.Number == 0 {
 		for _, other := range h.pulls {
 			p.Number = max(p.Number, other.Number)
