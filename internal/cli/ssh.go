@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -139,8 +138,8 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 	if err != nil {
 		return fmt.Errorf("log in to %s: install OpenSSH's client: %w", m, err)
 	}
-	// A terminal that is closed ends us, and the folder below holds a private key.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	// A closed terminal, or Ctrl-\, ends us, and the folder below holds a private key.
+	ctx, stop := endedBy(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	keys := m.Target.Keys
 	if m.Doubt != "" && !keys.AcceptNewSet {
@@ -165,7 +164,7 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 		_, _ = fmt.Fprintf(s.io.Err, "snowdrop: the host key of %s is not recorded, and nothing but the network vouches for it: %s\n", m, strings.Join(seen, ", "))
 	}
 	file := config.Config()
-	if terminal(s.io.In) {
+	if terminal(s.io.In) || terminal(s.io.Err) { // ssh asks there, whatever is piped through it
 		file = config.Interactive()
 	}
 	all := append(append([]string{"-F", file}, args...), config.Host(m.Target))
@@ -218,7 +217,17 @@ func (s *session) attached(ctx context.Context, cmd *exec.Cmd) error {
 	}
 }
 
-func terminal(in io.Reader) bool {
-	file, ok := in.(*os.File)
+// endedBy is a context that ends with ctx, and when one of the signals comes; those
+// that are ignored, as under nohup, stay so.
+func endedBy(ctx context.Context, signals ...os.Signal) (context.Context, context.CancelFunc) {
+	if signals = slices.DeleteFunc(signals, signal.Ignored); len(signals) == 0 {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, signals...)
+}
+
+// terminal says whether a stream is one.
+func terminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor is a small number
 }

@@ -159,7 +159,8 @@ func TestSSHLeavesNothingBehind(t *testing.T) {
 		code int
 	}{
 		"Ctrl-C":            {func(cancel func()) { cancel() }, 130},
-		"a closed terminal": {func(func()) { check(t, hangUp()) }, 1},
+		"a closed terminal": {func(func()) { check(t, send(syscall.SIGHUP)) }, 1},
+		"Ctrl-\\":           {func(func()) { check(t, send(syscall.SIGQUIT)) }, 1},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan int)
@@ -276,13 +277,13 @@ Host *
 	login(0)
 }
 
-// hangUp sends this process what a terminal that is closed sends.
-func hangUp() error {
+// send sends this process a signal, as a terminal does.
+func send(s os.Signal) error {
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
 		return err
 	}
-	return self.Signal(syscall.SIGHUP)
+	return self.Signal(s)
 }
 
 const staleKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHHKOjYGRt9zMeGzDPIyAdOAG4WbWCiDsykCVmM0bMhz"
