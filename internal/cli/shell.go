@@ -46,7 +46,9 @@ MACHINE is what it is for 'snowdrop ssh'.`,
 				return deploy.UsageError{Err: err}
 			}
 			return a.onMachine(c.Context(), args[0], func(s *session, m deploy.Machine) error {
-				if f.tty = terminal(a.io.In); f.tty && len(program) == 0 {
+				// A terminal changes what a command prints, and mixes its errors with it.
+				f.tty = terminal(a.io.In) && (len(program) == 0 || terminal(a.io.Out))
+				if f.tty && len(program) == 0 {
 					_, _ = fmt.Fprintf(a.io.Err, "snowdrop: %s on %s, for this shell alone: leave it (exit), and nothing of it stays but what the next garbage collection deletes\n",
 						strings.Join(packages, ", "), m)
 				}
@@ -90,7 +92,8 @@ func nixShell(packages, command []string) (string, error) {
 	return strings.Join(words, " "), nil
 }
 
-// quote makes one word of a text for a POSIX shell.
+// quote makes one word of a text for a POSIX shell, and for fish: to that a backslash
+// means something between quotes, too.
 func quote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	return "'" + strings.NewReplacer("'", `'\''`, `\`, `'\\'`).Replace(text) + "'"
 }
