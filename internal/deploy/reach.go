@@ -16,8 +16,9 @@ import (
 
 // Machine is a droplet, or a host of provider ssh, and the way to it.
 type Machine struct {
-	Server string
-	Name   string
+	Server   string
+	Provider fleet.Provider
+	Name     string
 	// Target has the host keys that the record and the fleet file demand.
 	Target remote.Target
 	// Doubt says why the recorded host keys may not be the machine's any more; empty
@@ -101,7 +102,7 @@ func machineOf(s fleet.Server, droplet ocean.Droplet, known *release.Droplet) Ma
 	if known == nil {
 		known = &release.Droplet{}
 	}
-	m := Machine{Server: s.Name, Name: droplet.Name, Target: targetOf(s, droplet, *known)}
+	m := Machine{Server: s.Name, Provider: s.Provider, Name: droplet.Name, Target: targetOf(s, droplet, *known)}
 	switch {
 	case len(known.HostKeys) == 0:
 		// There is nothing to doubt.
@@ -144,7 +145,11 @@ func (m Machine) KnownHost() (host knownhosts.Host, reason string) {
 	case gone && len(keys.Authorities) == 0:
 		return host, unseen(m.Server)
 	case len(keys.Known)+len(keys.Authorities) == 0:
-		return host, fmt.Sprintf("no host key is recorded: run `snowdrop deploy %s`, or pin one (ssh.host-keys)", m.Server)
+		recorder := "deploy"
+		if m.Provider == fleet.SSHHosts {
+			recorder = "switch"
+		}
+		return host, fmt.Sprintf("no host key is recorded: run `snowdrop %s %s`, or pin one (ssh.host-keys)", recorder, m.Server)
 	}
 	host.Authorities = keys.Authorities
 	if !gone {
