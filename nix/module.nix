@@ -3,9 +3,13 @@
 # newer. docs/nixos-module.md says the same in prose.
 { config, lib, options, ... }:
 let
-  inherit (lib) mkDefault mkEnableOption mkIf mkMerge mkOption optionalAttrs types;
+  inherit (lib) mkEnableOption mkIf mkMerge mkOption mkOverride optionalAttrs types;
 
   cfg = config.snowdrop;
+
+  # Weaker than mkDefault, which modules that people share use too: two defaults that
+  # differ are an error.
+  suggest = mkOverride 1400;
 
   # The option of this module is not taken as the default of NixOS's, nor the other way
   # round: each would ask the other.
@@ -118,7 +122,7 @@ in
       default = true;
       description = ''
         Whether sshd runs and takes keys alone, no passwords; root may log in with a key.
-        Every value is a default: yours goes before it.
+        Every value is a default: yours goes before it, mkDefault or not.
       '';
     };
 
@@ -152,7 +156,7 @@ in
         }
       ];
 
-      system.configurationRevision = mkIf (cfg.revision != null) (mkDefault cfg.revision);
+      system.configurationRevision = mkIf (cfg.revision != null) (suggest cfg.revision);
 
       environment.etc."snowdrop/release.json".text = builtins.toJSON known + "\n";
 
@@ -160,7 +164,7 @@ in
     }
 
     (mkIf cfg.configurationFile {
-      environment.etc.${file}.text = ''
+      environment.etc.${file}.text = suggest ''
         ${firstLine}
         throw '''
 
@@ -192,11 +196,11 @@ in
 
     (mkIf cfg.sshd {
       services.openssh = {
-        enable = mkDefault true;
+        enable = suggest true;
         settings = {
-          PasswordAuthentication = mkDefault false;
-          KbdInteractiveAuthentication = mkDefault false;
-          PermitRootLogin = mkDefault "prohibit-password";
+          PasswordAuthentication = suggest false;
+          KbdInteractiveAuthentication = suggest false;
+          PermitRootLogin = suggest "prohibit-password";
         };
       };
     })
@@ -206,16 +210,16 @@ in
     # before logind looks.
     {
       systemd.tmpfiles.rules = map (user: "f /var/lib/systemd/linger/${user} 0644 root root -") cfg.lingeringUsers;
-      users.users = mkIf hasLinger (lib.genAttrs cfg.lingeringUsers (_: { linger = mkDefault true; }));
+      users.users = mkIf hasLinger (lib.genAttrs cfg.lingeringUsers (_: { linger = suggest true; }));
     }
 
     # A droplet with Nix in its user data would switch away from its image at the first
     # boot.
     (optionalAttrs isDroplet {
-      virtualisation.digitalOcean.rebuildFromUserData = mkDefault false;
+      virtualisation.digitalOcean.rebuildFromUserData = suggest false;
     })
     (optionalAttrs hasDefaultConfigFile {
-      virtualisation.digitalOcean.defaultConfigFile = mkIf cfg.configurationFile (mkDefault config.environment.etc.${file}.source);
+      virtualisation.digitalOcean.defaultConfigFile = mkIf cfg.configurationFile (suggest config.environment.etc.${file}.source);
     })
   ]);
 }

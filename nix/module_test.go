@@ -201,6 +201,18 @@ func TestWhatTheUserSetsGoesBeforeTheModule(t *testing.T) {
 	if !strings.Contains(*s.Users.Motd, "Mind the step.") || !strings.Contains(*s.Users.Motd, "server: web") {
 		t.Errorf("motd %q", *s.Users.Motd)
 	}
+	// What a shared module of the user's has as a default is no conflict.
+	s = mustEvaluate(t, "", whole+`
+		services.openssh.settings = { PermitRootLogin = lib.mkDefault "no"; KbdInteractiveAuthentication = lib.mkDefault true; };
+		system.configurationRevision = lib.mkDefault "4567def";
+		virtualisation.digitalOcean.rebuildFromUserData = lib.mkDefault true;
+		users.users.deploy.linger = lib.mkDefault false;
+		environment.etc."nixos/configuration.nix".text = "{ }";`)
+	settings := s.Services.Openssh.Settings
+	if settings.PermitRootLogin != "no" || !settings.KbdInteractiveAuthentication || *s.System.ConfigurationRevision != "4567def" ||
+		!*s.Virtualisation.DigitalOcean.RebuildFromUserData || *s.Users.Users["deploy"].Linger || s.Environment.Etc[configurationFile].Text != "{ }" {
+		t.Errorf("%+v", s)
+	}
 	s = mustEvaluate(t, "", whole+`users.motdFile = "/etc/motd";`)
 	if s.Users.Motd != nil { // NixOS allows one of them
 		t.Errorf("motd %q", *s.Users.Motd)
