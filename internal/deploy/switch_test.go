@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -297,6 +298,41 @@ func TestAnOlderRevisionIsNotSwitchedTo(t *testing.T) {
 	}
 }
 
+func TestACancelledSwitchIsUndoneByTheMachine(t *testing.T) {
+	t.Parallel()
+	s := switchable(t, "rollback")
+	s.mustRun()
+	before := s.bootNow("web-1")
+	s.release(second, "web", system(web("b"), "b"))
+	d := s.deployer()
+	plan, err := d.PlanSwitch(t.Context(), deploy.SwitchRequest{Request: deploy.Request{Servers: []string{"web"}}})
+	check(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s.mu.Lock()
+	s.on = func(e event.Event) {
+		if phase, ok := e.(event.Phase); ok && phase.Step == "activate" && phase.Text == "activating" {
+			cancel()
+		}
+	}
+	s.mu.Unlock()
+	result, err := d.Switch(ctx, plan)
+	if s.failed(err); deploy.ExitCode(ctx, err) != deploy.ExitCancelled {
+		t.Errorf("ends as %v", err)
+	}
+	want := map[string]event.Outcome{"web": event.Cancelled, "web-1": event.Cancelled, "web-2": event.Untouched}
+	if diff := cmp.Diff(want, outcomes(result)); diff != "" {
+		t.Error(diff)
+	}
+	says(t, result.Servers[0].Droplets[0].State, "goes back by itself")
+	for s.bootNow("web-1").System != before.System {
+		check(t, s.clock.Sleep(t.Context(), time.Second))
+	}
+	if known := s.record("web").Droplet(s.State().Droplet("web-1").ID); known.Switched != nil {
+		t.Errorf("record: %+v", known)
+	}
+}
+
 // reboot resets a droplet, and waits until it answers again.
 func (s *scene) reboot(droplet string) {
 	s.t.Helper()
@@ -505,4 +541,52 @@ func says(t *testing.T, text string, words ...string) {
 			t.Errorf("%q is not in:\n%s", w, text)
 		}
 	}
+}
+
+func TestABuildHostsSystemIsCopiedFromThere(t *testing.T) {
+	t.Parallel()
+	s := switchable(t, "stop")
+	s.mustRun()
+	s.release(second, "web", system(web("b"), "b"))
+	far := &elsewhere{Builder: s.builder}
+	s.nix = far
+	req := deploy.SwitchRequest{Request: deploy.Request{Servers: []string{"web"}}, BuildHost: "me@builder", Substitute: true}
+	if _, err := s.doSwitch(req); err != nil {
+		t.Fatalf("switch: %v%s", err, causes(err))
+	}
+	if far.built != "me@builder" || far.copied.From != "me@builder" || !far.copied.Substitute {
+		t.Errorf("built on %q, copied %+v", far.built, far.copied)
+	}
+	says(t, s.bootNow("web-2").System, "bbbb")
+
+	far.broken = &nix.BuildError{Reason: "cannot connect to 'builder'"}
+	result, err := s.doSwitch(req)
+	says(t, causes(err), "on me@builder", "cannot connect")
+	if diff := cmp.Diff(map[string]event.Outcome{"web": event.Failed, "web-1": event.Untouched, "web-2": event.Untouched}, outcomes(result)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// elsewhere is a nix that notes where it built and from where it copied.
+type elsewhere struct {
+	*lab.Builder
+	mu     sync.Mutex
+	built  string
+	copied nix.Copy
+	broken error
+}
+
+func (e *elsewhere) RealiseOn(ctx context.Context, ssh nix.SSH, host string, outputs []nix.Output, p nix.Progress) error {
+	e.built = host
+	if e.broken != nil {
+		return e.broken
+	}
+	return e.Builder.RealiseOn(ctx, ssh, host, outputs, p)
+}
+
+func (e *elsewhere) Copy(ctx context.Context, c nix.Copy, p nix.Progress) (int, error) {
+	e.mu.Lock()
+	e.copied = c
+	e.mu.Unlock()
+	return e.Builder.Copy(ctx, c, p)
 }

@@ -129,7 +129,7 @@ func (t *transcript) copyError(path, to string, cause error) error {
 	}
 	cut := strings.Contains(e.Reason, "cannot open connection") || strings.Contains(e.Reason, "failed to start SSH connection") || len(t.faults) == 0
 	if said := strings.TrimSpace(strings.TrimPrefix(t.last, "error: ")); cut && said != "" {
-		e.Reason += " (" + said + ")"
+		e.Reason = said + " (" + e.Reason + ")"
 	}
 	e.Hint = copyHint(e.Reason)
 	return e
