@@ -11,7 +11,10 @@
 
   outputs = { self, nixpkgs }:
     let
-      systems = [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ];
+      # nixpkgs has x86_64-darwin up to 26.05, for who lets this flake follow that; later
+      # ones throw.
+      systems = [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ]
+        ++ nixpkgs.lib.optional (builtins.compareVersions nixpkgs.lib.trivial.release "26.05" <= 0) "x86_64-darwin";
       forAll = names: f: nixpkgs.lib.genAttrs names (system: f system nixpkgs.legacyPackages.${system});
 
       package = pkgs: pkgs.callPackage ./nix/package.nix {

@@ -6,7 +6,7 @@
       cleanSource = toString;
       fileContents = file: builtins.replaceStrings [ "\n" ] [ "" ] (builtins.readFile file);
       licenses.mit = { spdxId = "MIT"; };
-      trivial.release = "26.05";
+      trivial.release = "26.11";
       # Of a configuration it gives back what it was made of, and what check.nix asks.
       nixosSystem = { system, modules }: {
         inherit modules;
@@ -21,7 +21,7 @@
 
     legacyPackages = self.lib.genAttrs [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ] (system:
       let
-        pkgs = {
+        pkgs = if system == "x86_64-darwin" then throw "nixpkgs 26.11 has no x86_64-darwin" else {
           inherit (self) lib;
           inherit system pkgs;
           stdenv = { buildPlatform.canExecute = _: true; hostPlatform = system; };
