@@ -428,3 +428,38 @@ if ! mkdir "$root/unit" 2>/dev/null; then`, 1))
 	}
 	b.expect(newSystem, newSystem, "new test", "new boot")
 }
+
+func TestWhatBootsButDoesNotRunIsSwitchedTo(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	if _, err := b.run(t.Context(), In{Verb: Boot}); err != nil {
+		t.Fatal(err)
+	}
+	var skip *steps.SkipError
+	if _, err := b.run(t.Context(), In{Verb: Boot}); !errors.As(err, &skip) {
+		t.Fatalf("boot again: %v", err)
+	}
+	if _, err := b.run(t.Context(), In{Verb: Switch}); err != nil {
+		t.Fatal(err)
+	}
+	b.expect(newSystem, newSystem, "new boot", "new test", "new boot")
+}
+
+func TestWhatIsNotActivatedYetCannotBeConfirmed(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.write(newSystem+"/test", `while [ ! -e "$root/go" ]; do /bin/sleep 0.01; done; code=3`)
+	conn, err := b.dialer.Dial(t.Context(), b.target())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // its end is known
+	m, w := machine{conn: conn, target: b.target()}, words{root: b.root, id: "0"}
+	for _, script := range []string{w.start(In{System: newSystem, Verb: Switch}), w.confirm()} {
+		if a, err := m.ask(t.Context(), time.Minute, script); err != nil || a.values["decision"] != "" {
+			t.Fatalf("%v, %v", a, err)
+		}
+	}
+	b.write("go", "")
+	b.expect(oldSystem, oldSystem, "new test", "old test unchecked")
+}
