@@ -212,7 +212,7 @@ func (i *installation) impostor(ctx context.Context, t *testing.T) {
 	i.program(t, anotherKey)
 	run := i.snowdrop(ctx, t, command...)
 	t.Logf("what a person sees:\n%s", tail(run.text, 30))
-	run.demand(t, 1, "Host key verification failed", "shows host keys other than those of its former system", "Its disks are as they were")
+	run.demand(t, 1, "Host key verification failed", "shows host keys other than those of its former system", "The disks of rack-1 are as they were")
 	i.args(t)
 	i.snowdrop(ctx, t, "status", "web").demand(t, 0, "not released")
 }

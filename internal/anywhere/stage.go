@@ -78,7 +78,7 @@ func (e *FailedError) Error() string {
 func (e *FailedError) Unwrap() error { return e.Err }
 
 // lastLines is how much of the output an error shows.
-const lastLines = 12
+const lastLines = 6
 
 // watcher reads the output.
 type watcher struct {
