@@ -146,6 +146,8 @@ func copyHint(reason string) string {
 		{"unable to execute 'ssh'", noSSH},
 		{"Could not find executable 'ssh'", noSSH},
 		{"Host key verification failed", "its host key is not known: connect once by hand (ssh HOST), look at the key, and accept it"},
+		{"daemon-socket/socket': Permission denied", noDaemon},
+		{"is not allowed to connect to the Nix daemon", noDaemon},
 		{"Permission denied (", "it does not take the key: see that ssh gets in by hand"},
 	} {
 		if strings.Contains(reason, h.sign) {
@@ -162,6 +164,8 @@ const (
 		"  secret-key-files = /etc/nix/signing.key\n" +
 		"and on the machine nix.settings.trusted-public-keys = [ \"NAME:…\" ]; (nix key convert-secret-to-public). What was built before has to\n" +
 		"be signed by hand: nix store sign --recursive --key-file /etc/nix/signing.key PATH"
+	noDaemon = "the user of the connection may not use the machine's nix daemon: name them there in nix.settings.allowed-users and\n" +
+		"nix.settings.trusted-users (Debian: in the group nix-users), or connect as root"
 	noSSH = "there is no program ssh here, which nix needs: install OpenSSH's client (Debian and Ubuntu: apt-get install openssh-client)"
 	noNix = "there is no nix on the machine, or not in the PATH of a command over ssh: this is for machines that run NixOS"
 )

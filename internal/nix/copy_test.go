@@ -93,3 +93,11 @@ func TestOurConfigurationOfSSHIsGivenToNix(t *testing.T) {
 		t.Errorf("without one: %v", own.cfg.Env)
 	}
 }
+
+func TestWhoMayNotUseTheDaemonIsNotSaidToHaveAWrongKey(t *testing.T) {
+	t.Parallel()
+	const said = "getting status of '/nix/var/nix/daemon-socket/socket': Permission denied (cannot open connection to remote store 'ssh-ng://web-1': error: unexpected end-of-file)"
+	if hint := copyHint(said); !strings.Contains(hint, "nix.settings.allowed-users") {
+		t.Errorf("%q", hint)
+	}
+}
