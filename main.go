@@ -23,6 +23,11 @@ func run() int {
 	// A second signal ends the process at once: whoever sends it does not want to
 	// wait for the tidying up.
 	defer context.AfterFunc(ctx, stop)()
+	// A closed terminal is told twice, by the shell and by the kernel. nohup ignores it.
+	if !signal.Ignored(syscall.SIGHUP) {
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	}
 	if slices.Equal(os.Args[1:], []string{"action"}) { // action.yml says so
 		return action.Run(ctx, action.IO{Out: os.Stdout, Getenv: os.Getenv})
 	}
