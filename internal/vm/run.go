@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"time"
 )
 
@@ -21,11 +23,21 @@ type Terminal struct {
 }
 
 // Run starts the machine attached to a terminal and waits for its end. When ctx ends,
-// QEMU is asked to end, as by pulling the plug. Its state stays.
+// QEMU is asked to end, as by pulling the plug. Its state stays; what the script keeps
+// in TMPDIR goes, unless USE_TMPDIR says that somebody has a folder for that.
 func Run(ctx context.Context, s Script, o Options, t Terminal) error {
+	environ := t.Environ
+	if lookup(environ, "USE_TMPDIR") == "" { // the script would make one and leave it
+		work, err := os.MkdirTemp("", "snowdrop-vm-")
+		if err != nil {
+			return fmt.Errorf("make a folder for the virtual machine: %w", err)
+		}
+		defer os.RemoveAll(work) //nolint:errcheck // a temporary folder
+		environ = append(slices.Clone(environ), "TMPDIR="+work, "USE_TMPDIR=1")
+	}
 	cmd := exec.CommandContext(ctx, s.Path, o.args()...) //nolint:gosec // the script was built for that
 	cmd.Dir = o.Dir
-	cmd.Env = o.env(s, t.Environ)
+	cmd.Env = o.env(s, environ)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.In, t.Out, t.Err
 	cmd.Cancel = func() error { return ask(cmd.Process) }
 	cmd.WaitDelay = stopGrace

@@ -159,6 +159,10 @@ func TestWhatIsSetByHandStaysAndOursComesBehind(t *testing.T) {
 	if diff := cmp.Diff([]string{"-m", "2048", "-smp", "3", "-nographic", "-device", "one with blanks"}, recorded(t, dir, "args")); diff != "" {
 		t.Error(diff)
 	}
+	at := slices.IndexFunc(env, func(v string) bool { return strings.HasPrefix(v, "TMPDIR=") })
+	if _, err := os.Stat(strings.TrimPrefix(env[max(at, 0)], "TMPDIR=")); at < 0 || !os.IsNotExist(err) || !slices.Contains(env, "USE_TMPDIR=1") {
+		t.Errorf("its temporary folder is left: %v\n%s", err, strings.Join(env, "\n"))
+	}
 	if out.String() != "hello\n" {
 		t.Errorf("out: %q", out.String())
 	}
