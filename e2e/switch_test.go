@@ -127,7 +127,7 @@ echo "deploy:`+password+`" | chpasswd; echo 'deploy ALL=(ALL) NOPASSWD: ALL' > /
 	}
 	asDeploy := []string{"switch", "web", "--config", "deploy.yaml"}
 	w.project.release(ctx, t, 5)
-	w.snowdrop(ctx, t, asDeploy...).demand(t, 1, "use --sudo")
+	w.snowdrop(ctx, t, asDeploy...).demand(t, 1, "user deploy is not root there", "--sudo")
 	w.all(ctx, t, "web, release 2")
 	w.snowdrop(ctx, t, append(asDeploy, "--sudo")...).demand(t, 0)
 	w.all(ctx, t, "web, release 5")
