@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,10 +139,14 @@ func (w *opensshWriter) write(ctx context.Context, host string, b block) error {
 			return err
 		}
 	}
-	if b.identity != nil {
+	agentKeys, all, err := w.agentKeys(ctx, b.identity, files)
+	if err != nil {
+		return fmt.Errorf("configure OpenSSH for %s: %w", host, err)
+	}
+	if !all {
 		w.text.WriteString("  IdentitiesOnly yes\n")
 	}
-	for _, file := range files {
+	for _, file := range slices.Concat(files, agentKeys) {
 		if err := w.option(host, "IdentityFile", literal(file)); err != nil {
 			return err
 		}
@@ -201,7 +206,7 @@ func (w *opensshWriter) identities(ctx context.Context, identity *fleet.Source) 
 	if w.d.cfg.Env(EnvAgent) == "" {
 		return nil, fmt.Errorf("there is none: set %s to a private key, start an agent (%s), or name one with ssh.identity", EnvPrivateKey, EnvAgent)
 	}
-	return []string{"none"}, nil // not OpenSSH's own list: that of Dial is empty
+	return []string{noFile}, nil // not OpenSSH's own list: that of Dial is empty
 }
 
 // copyOf writes a source's key to a file that OpenSSH takes.
