@@ -58,7 +58,8 @@ func (d *Deployer) verifyAll(ctx context.Context, s *serverRun) error {
 	each(s.results, func(one *result) {
 		at := s.asKnown(one.droplet, s.plan.Want.Toplevel)
 		at.lookOnly, at.revision = true, s.plan.Revision
-		at.switched = s.record.droplet(one.droplet.ID).Switched != nil
+		known := s.record.droplet(one.droplet.ID)
+		at.switched = switchedOn(one.droplet, &known) != nil
 		one.err = s.prove(ctx, one.droplet, at)
 		one.outcome = outcomeOf(ctx, one.err)
 	})

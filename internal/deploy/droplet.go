@@ -36,7 +36,10 @@ func (s *serverRun) change(ctx context.Context, droplet ocean.Droplet, next onto
 	s.reached(droplet.ID, rebuilt)
 	// That it runs the image is known from DigitalOcean alone: the run that brought it
 	// there was cut off before it could write so, or it was created from it.
-	s.record.note(func(rec *release.Record) { entry(rec, droplet.ID, droplet.Name).ImageID = droplet.ImageID })
+	s.record.note(func(rec *release.Record) {
+		e := entry(rec, droplet.ID, droplet.Name)
+		e.ImageID, e.Switched = droplet.ImageID, nil
+	})
 	at := s.asKnown(droplet, next.toplevel)
 	at.revision = next.revision
 	return s.prove(ctx, droplet, at)

@@ -308,7 +308,7 @@ func todo(rec *release.Record, d ocean.Droplet, want *ocean.Image) Todo {
 		return RebuildIt
 	}
 	known := rec.Droplet(d.ID)
-	if known != nil && known.Switched != nil {
+	if switchedOn(d, known) != nil {
 		return RebuildIt // the image is the wanted one, and what runs is not what it has
 	}
 	if known == nil || known.ImageID != want.ID || known.Rebuild != nil || !known.Evidence.OK() {

@@ -247,7 +247,7 @@ func (s *serverRun) outcome(ctx context.Context, err error, droplets []DropletRe
 		switch d.Outcome { //nolint:exhaustive // the others say nothing about a way back
 		case event.RolledBack:
 			back++
-		case event.Failed:
+		case event.Failed, event.Verified, event.Prepared: // what is verified keeps the new one
 			return event.Failed
 		}
 	}

@@ -128,7 +128,7 @@ func (d *Deployer) status(now world, s fleet.Server) ServerStatus {
 	for _, droplet := range droplets {
 		one := DropletStatus{Droplet: droplet, Drift: differs(out.Record, droplet)}
 		if known := out.Record.Droplet(droplet.ID); known != nil {
-			one.VerifiedAt, one.Switched = known.VerifiedAt, known.Switched
+			one.VerifiedAt, one.Switched = known.VerifiedAt, switchedOn(droplet, known)
 		}
 		out.Droplets = append(out.Droplets, one)
 	}
@@ -148,8 +148,10 @@ func drift(rec *release.Record, d ocean.Droplet) string {
 		return fmt.Sprintf("a rebuild with image %d was begun %s and not finished", known.Rebuild.ImageID, stamp(known.Rebuild.StartedAt))
 	case known.ImageID != 0 && d.ImageID != known.ImageID:
 		return fmt.Sprintf("runs %s, the record says image %d", imageWords(d.ImageName, d.ImageID), known.ImageID)
-	case known.Switched != nil:
+	case switchedOn(d, known) != nil:
 		return switchedWords(rec, known, fleet.DigitalOcean) + unwell(known)
+	case rec.CustomImage.ID == 0: // it was switched, and went back
+		return "never released by snowdrop, runs " + imageWords(d.ImageName, d.ImageID)
 	case d.ImageID != rec.CustomImage.ID:
 		return fmt.Sprintf("runs %s, the release is %s", imageWords(d.ImageName, d.ImageID), imageWords(rec.CustomImage.Name, rec.CustomImage.ID))
 	case switched(known.Evidence) != "":

@@ -155,8 +155,8 @@ func (d *Deployer) supersededSwitch(ctx context.Context, tell event.Teller, s Se
 		return err
 	}
 	for _, machine := range s.Droplets {
-		if known := rec.Droplet(machine.ID); known != nil && known.Switched != nil {
-			if err := d.older(ctx, tell, s, known.Switched.Revision, known.Switched.RevisionTime); err != nil {
+		if sw := switchedOn(machine, rec.Droplet(machine.ID)); sw != nil {
+			if err := d.older(ctx, tell, s, sw.Revision, sw.RevisionTime); err != nil {
 				return err
 			}
 		}

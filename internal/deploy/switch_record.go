@@ -19,21 +19,36 @@ import (
 // image that it could differ from. A test is one only where there is no release yet.
 func (s *serverRun) lasting() bool {
 	how := s.run.plan.how
-	return s.plan.Server.Provider == fleet.SSHHosts && how.keeps() && (how.Verb != activate.Test || s.plan.Record == nil)
+	return s.plan.Server.Provider == fleet.SSHHosts && how.keeps() && (how.Verb != activate.Test || s.plan.Record == nil || s.plan.Record.Toplevel == "")
 }
 
-// switchRecord is the record that the switch is written into.
-func (s *serverRun) switchRecord() *release.Record {
-	now := s.d.Clock.Now()
-	if s.lasting() {
-		rec := release.BeginSwitch(s.name(), s.plan.Record, release.Release{
-			Revision: s.plan.Revision, RevisionTime: s.plan.RevisionTime, Toplevel: s.plan.Want.Toplevel,
-		}, now)
-		rec.RunURL = s.d.RunURL
-		return rec
+// sameRelease says whether two records of a server tell of one release.
+func sameRelease(a, b *release.Record) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
+	return a.StartedAt.Equal(b.StartedAt)
+}
+
+// beginSwitch makes the record of a switch that is the server's release.
+func (s *serverRun) beginSwitch(former *release.Record) *release.Record {
+	rec := release.BeginSwitch(s.name(), former, release.Release{
+		Revision: s.plan.Revision, RevisionTime: s.plan.RevisionTime, Toplevel: s.anySystem(),
+	}, s.d.Clock.Now())
+	rec.RunURL = s.d.RunURL
+	return rec
+}
+
+// knownRecord is the record that the switch is written into. It tells of no other
+// release than before.
+func (s *serverRun) knownRecord() *release.Record {
 	if s.plan.Record == nil { // never released: there is nothing but the switch to tell
-		return &release.Record{Server: s.name(), Outcome: release.Verified, StartedAt: now, FinishedAt: now, RunURL: s.d.RunURL}
+		now := s.d.Clock.Now()
+		rec := &release.Record{Server: s.name(), Outcome: release.Verified, StartedAt: now, FinishedAt: now, RunURL: s.d.RunURL}
+		if s.lasting() {
+			rec.Outcome = release.Pending
+		}
+		return rec
 	}
 	rec := *s.plan.Record
 	rec.Droplets = slices.Clone(rec.Droplets)
@@ -48,37 +63,83 @@ func (s *serverRun) switched(ctx context.Context, machine ocean.Droplet, former 
 		e := entry(rec, machine.ID, machine.Name)
 		e.Address = s.address(machine)
 		e.Evidence, e.VerifiedAt = nil, time.Time{} // it was of another system
-		next := &release.Switched{
+		next := release.Switched{
 			Verb: string(verb), Revision: s.plan.Revision, RevisionTime: s.plan.RevisionTime, System: system, At: s.d.Clock.Now(),
 		}
-		switch verb {
-		case activate.Boot:
+		was := switchedOn(machine, e)
+		switch {
+		case verb == activate.Test && former == system: // it ran already, and what boots was left as it was
+			e.Switched = was
+		case verb == activate.Test:
+			next.Former, next.Before = s.undoneTo(machine, was, former)
+			e.Switched = &next
+		case verb == activate.Boot && former != system:
 			next.Former = former
-		case activate.Test:
-			next.Former, next.Before = undoneTo(e.Switched, former)
-		case activate.Switch, activate.DryActivate:
-			if r := releaseWith(s.plan.Record, machine.ImageID); r != nil && r.Toplevel == system {
-				next = nil
-			}
+			e.Switched = &next
+		default:
+			e.Switched = s.lastingOn(machine, next)
 		}
-		e.Switched = next
+		e.ImageID = machine.ImageID // which the switch differs from
 	})
 	if err != nil {
 		s.d.Sink.Emit(event.Warning{Subject: s.on(machine), Text: "it was switched, and that is not recorded: " + err.Error()})
 	}
 }
 
+// switchedOn is what a droplet was switched to since it has its image; nil where it
+// was not. One that has another image than when it was switched was rebuilt since.
+func switchedOn(d ocean.Droplet, known *release.Droplet) *release.Switched {
+	if known == nil || known.ImageID != d.ImageID {
+		return nil
+	}
+	return known.Switched
+}
+
+// lastingOn is what the record says of a machine that runs a system and boots it: nil
+// where its image has that system.
+func (s *serverRun) lastingOn(machine ocean.Droplet, sw release.Switched) *release.Switched {
+	if r := releaseWith(s.plan.Record, machine.ImageID); r != nil && r.Toplevel == sw.System {
+		return nil
+	}
+	sw.Verb, sw.Former, sw.Before = string(activate.Switch), "", nil
+	return &sw
+}
+
 // undoneTo is what the next boot makes of a test: the system, and what the record
 // will say of it.
-func undoneTo(was *release.Switched, former string) (string, *release.Switched) {
+func (s *serverRun) undoneTo(machine ocean.Droplet, was *release.Switched, former string) (string, *release.Switched) {
 	switch {
 	case was == nil:
 		return former, nil
 	case was.Verb == string(activate.Test):
 		return was.Former, was.Before
 	default:
-		return was.System, was
+		return was.System, s.lastingOn(machine, *was)
 	}
+}
+
+// broughtBack is what the record says of a machine of a failed batch that runs and
+// boots again what ran before: that may have been a test, or not what was to boot.
+func (s *serverRun) broughtBack(machine ocean.Droplet) *release.Switched {
+	one := s.switches[machine.ID]
+	switch {
+	case one.was == nil || s.run.plan.how.Verb == activate.Test:
+		return one.was
+	case one.was.System == one.former:
+		return s.lastingOn(machine, *one.was)
+	default:
+		return s.lastingOn(machine, release.Switched{System: one.former, At: s.d.Clock.Now()})
+	}
+}
+
+// unproven writes down, before a machine is switched, that what is known of it may
+// soon be of another system: whoever finds the record of a run that was killed looks.
+func (s *serverRun) unproven(ctx context.Context, machine ocean.Droplet) error {
+	err := s.record.update(ctx, func(rec *release.Record) {
+		e := entry(rec, machine.ID, machine.Name)
+		e.Evidence, e.VerifiedAt = nil, time.Time{}
+	})
+	return wrap(err, "not switched")
 }
 
 // leftOn writes down what runs on a machine whose switch failed and that did not go
@@ -144,9 +205,7 @@ func (s *serverRun) afterSwitch(machine ocean.Droplet, bootID string, at arrival
 	case sw.Verb == string(activate.Test):
 		tell(systemWords(sw.System) + " is being tested: the next boot undoes it")
 	case sw.Verb == string(activate.Boot) && booted:
-		lasting := *sw
-		lasting.Verb, lasting.Former = string(activate.Switch), ""
-		become(&lasting)
+		become(s.lastingOn(machine, *sw))
 	case sw.Verb == string(activate.Boot):
 		tell(systemWords(sw.System) + " comes with the next boot")
 		at.expect, at.revision = sw.Former, ""
@@ -179,11 +238,7 @@ func (s *serverRun) concludeSwitch(ctx context.Context) error {
 			return
 		}
 		rec.Outcome, rec.Attempted = release.RolledBack, new(rec.Release)
-		if former := s.plan.Record; former != nil {
-			rec.Release, rec.Previous = former.Release, former.Previous
-		} else {
-			rec.Release = release.Release{Toplevel: s.formerSystem()}
-		}
+		rec.Release, rec.Previous = s.formerRelease()
 	})
 	return errors.Join(err, keep)
 }
@@ -200,6 +255,21 @@ func (s *serverRun) allBack() bool {
 		}
 	}
 	return back
+}
+
+// formerRelease is the one that the machines run which went back, and the one before
+// it. The record's own is not always it: that of a run that was cut off never was.
+func (s *serverRun) formerRelease() (release.Release, *release.Release) {
+	system := s.formerSystem()
+	if rec := s.plan.Record; rec != nil {
+		switch {
+		case rec.Toplevel == system:
+			return rec.Release, rec.Previous
+		case rec.Previous != nil && rec.Previous.Toplevel == system:
+			return *rec.Previous, nil
+		}
+	}
+	return release.Release{Toplevel: system}, nil
 }
 
 // formerSystem is what a machine ran before.

@@ -81,17 +81,22 @@ func (d *Deployer) switchServer(ctx context.Context, s *serverRun) error {
 		if err := d.supersededSwitch(ctx, event.NewTeller(d.Sink, s.subject(), ""), s.plan, rec, how); err != nil {
 			return err
 		}
+		if !sameRelease(s.plan.Record, rec) {
+			return fmt.Errorf("server %s was given another release while this was on its way, so nothing was activated: "+
+				"run it again, to see what it runs now", s.name())
+		}
+		s.plan.Record = rec
 	}
 	s.switches = map[int]*switching{}
 	for _, machine := range s.plan.Droplets {
 		s.switches[machine.ID] = &switching{system: s.plan.Want.Toplevel}
 	}
-	s.record = d.keep(s.switchRecord())
+	s.record = d.keep(s.knownRecord())
 	if err := s.bring(ctx); err != nil {
 		return err
 	}
 	if s.lasting() {
-		s.record.note(func(rec *release.Record) { rec.Toplevel = cmp.Or(rec.Toplevel, s.anySystem()) })
+		s.record = d.keep(s.beginSwitch(s.record.snapshot()))
 		if err := s.record.update(ctx, func(*release.Record) {}); err != nil {
 			return fmt.Errorf("not switched: %w", err)
 		}
@@ -158,7 +163,13 @@ func (s *serverRun) switchOne(ctx context.Context, machine ocean.Droplet) error 
 	if one.notCopied != nil {
 		return one.notCopied
 	}
-	one.was = s.record.droplet(machine.ID).Switched
+	known := s.record.droplet(machine.ID)
+	one.was = switchedOn(machine, &known)
+	if how.activates() {
+		if err := s.unproven(ctx, machine); err != nil {
+			return err
+		}
+	}
 	out, err := s.activate(ctx, machine, one.system, how.Verb)
 	var failed *activate.FailedError
 	switch {
@@ -180,7 +191,11 @@ func (s *serverRun) switchOne(ctx context.Context, machine ocean.Droplet) error 
 		}
 		s.leftOn(ctx, machine, failed, out)
 		return err
-	default:
+	default: // nothing was changed on it
+		s.record.note(func(rec *release.Record) {
+			e := entry(rec, machine.ID, machine.Name)
+			e.Evidence, e.VerifiedAt = known.Evidence, known.VerifiedAt
+		})
 		return err
 	}
 	if how.Verb == activate.Boot {
@@ -226,7 +241,7 @@ func (s *serverRun) switchBack(ctx context.Context, machine ocean.Droplet) error
 		return err
 	}
 	one.runs = false
-	err = s.record.update(ctx, func(rec *release.Record) { entry(rec, machine.ID, machine.Name).Switched = one.was })
+	err = s.record.update(ctx, func(rec *release.Record) { entry(rec, machine.ID, machine.Name).Switched = s.broughtBack(machine) })
 	if err != nil {
 		s.warn("%v", err)
 	}
