@@ -38,7 +38,7 @@ func (d *Deployer) PlanRebuild(ctx context.Context, req Request, imageID int) (*
 			}
 			return p.again(s, r, true)
 		}
-		if rec == nil {
+		if rec == nil || rec.CustomImage.ID == 0 { // it may have been switched
 			return ServerPlan{}, fmt.Errorf("server %s was never released, so there is no image to rebuild it with: run `snowdrop deploy --server %s`", s.Name, s.Name)
 		}
 		return p.again(s, rec.Release, true)
@@ -102,6 +102,7 @@ func (p planningAgain) Run(ctx context.Context, tell event.Teller, req Request) 
 		plan.Servers = append(plan.Servers, one)
 	}
 	faults = append(faults, p.d.preflight(ctx, tell, plan)...)
+	plan.tellSwitched(tell)
 	return plan, errors.Join(faults...)
 }
 

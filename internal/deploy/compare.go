@@ -72,7 +72,7 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 // before finds what the record says that the server runs.
 func (c comparing) before(ctx context.Context, one *comparison) {
 	r := one.plan.Record
-	if r == nil {
+	if r == nil || r.Image.Hash == "" && r.Toplevel == "" { // it may have been switched
 		one.why = "snowdrop has not released this server before"
 		return
 	}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -66,6 +67,8 @@ type keptDroplet struct {
 	// Image is what it runs, Todo what it needs: "nothing", "verify" or "rebuild".
 	Image keptImage `json:"image"`
 	Todo  string    `json:"todo"`
+	// Switched says what it was switched to over SSH; empty where it was not.
+	Switched string `json:"switched,omitempty"`
 }
 
 // Keep is the plan as a file keeps it.
@@ -83,7 +86,7 @@ func (d *Deployer) Keep(p *Plan) KeptPlan {
 		}
 		for i, droplet := range s.Droplets {
 			one.Droplets = append(one.Droplets, keptDroplet{
-				droplet.ID, droplet.Name, keptImage{droplet.ImageID, droplet.ImageName}, s.Todo[i].String(),
+				droplet.ID, droplet.Name, keptImage{droplet.ImageID, droplet.ImageName}, s.Todo[i].String(), s.switchedWords(droplet),
 			})
 		}
 		kept.Servers = append(kept.Servers, one)
@@ -251,12 +254,15 @@ func (was keptServer) droplets(is ServerPlan) []string {
 			continue
 		}
 		former := was.Droplets[at]
-		switch todo := is.Todo[i].String(); {
+		switch todo, switched := is.Todo[i].String(), is.switchedWords(droplet); {
 		case droplet.ImageID != former.Image.ID:
 			found = append(found, fmt.Sprintf("droplet %s (%d) runs %s; when the plan was made, %s", droplet.Name, droplet.ID,
 				imageWords(droplet.ImageName, droplet.ImageID), imageWords(former.Image.Name, former.Image.ID)))
 		case todo != former.Todo:
 			found = append(found, fmt.Sprintf("what droplet %s (%d) needs is %s; the plan has %s", droplet.Name, droplet.ID, todo, former.Todo))
+		case switched != former.Switched:
+			found = append(found, fmt.Sprintf("droplet %s (%d): %s; when the plan was made: %s", droplet.Name, droplet.ID,
+				cmp.Or(switched, notSwitched), cmp.Or(former.Switched, notSwitched)))
 		}
 	}
 	return found

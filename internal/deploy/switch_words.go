@@ -42,12 +42,24 @@ func switchedWords(rec *release.Record, known *release.Droplet, on fleet.Provide
 	return ""
 }
 
+// notSwitched is said of a machine that is as its image made it.
+const notSwitched = "not switched by hand"
+
+// switchedWords says what a droplet was switched to; empty where it was not.
+func (p ServerPlan) switchedWords(d ocean.Droplet) string {
+	known := p.Record.Droplet(d.ID)
+	if switchedOn(d, known) == nil {
+		return ""
+	}
+	return switchedWords(p.Record, known, p.Server.Provider)
+}
+
 // tellSwitched says which droplets are rebuilt though nothing else may have changed.
 func (p *Plan) tellSwitched(tell event.Teller) {
 	for _, s := range p.Servers {
 		for _, d := range s.Wiped() {
-			if known := s.Record.Droplet(d.ID); known != nil && known.Switched != nil {
-				tell.Warn("%s/%s is rebuilt: %s", s.Server.Name, d.Name, switchedWords(s.Record, known, s.Server.Provider))
+			if words := s.switchedWords(d); words != "" {
+				tell.Warn("%s/%s is rebuilt: %s", s.Server.Name, d.Name, words)
 			}
 		}
 	}
