@@ -109,7 +109,7 @@ func old(in In, image ocean.Image, place int) (bool, string) {
 	switch {
 	case image.Importing():
 		return false, "it is being imported"
-	case in.Record == nil:
+	case in.Record == nil, in.Record.CustomImage.ID == 0: // it may have been switched
 		return false, "there is no record of a release of this server yet"
 	case in.Record.Outcome != release.Verified:
 		return false, fmt.Sprintf("the current release is not verified, it is %s", cmp.Or(in.Record.Outcome, "unknown"))

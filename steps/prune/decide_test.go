@@ -77,6 +77,10 @@ func TestWhatStaysAndWhy(t *testing.T) {
 				"2 keep: the record says that droplet web-2 (8) is being rebuilt with it", "1 keep: the record says that droplet web-1 (7) was last rebuilt with it",
 			},
 		},
+		"nothing usable with a record of a switch alone": {
+			prune.In{Keep: 1, Images: []ocean.Image{image(1), image(2)}, Record: &release.Record{Server: "web", Outcome: release.Verified}},
+			[]string{"2 keep: there is no record of a release of this server yet", "1 keep: there is no record of a release of this server yet"},
+		},
 		"nothing usable without a record": {
 			prune.In{Keep: 1, Images: []ocean.Image{image(1), image(2), image(3, status("deleted"))}},
 			[]string{
