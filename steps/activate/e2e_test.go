@@ -160,7 +160,7 @@ func TestOnRealSystemd(t *testing.T) {
 	noSSH := r.system("c", "nossh", map[string]string{"etc/ssh/sshd_config.d/web.conf": "NoSuchDirective yes"})
 	failing := r.system("d", "failing", map[string]string{"etc/systemd/system/web.service": fmt.Sprintf(webUnit, "3", "echo directive listn is not known; exit 3")})
 	r.on("nix-env -p /nix/var/nix/profiles/system --set " + old + "; " + old + "/bin/switch-to-configuration switch")
-	r.on("useradd -m -s /bin/bash deploy; useradd -m -s /bin/bash guest; echo deploy:correct-horse | chpasswd; echo 'deploy ALL=(ALL) ALL' > /etc/sudoers.d/deploy" +
+	r.on("useradd -m -s /bin/bash guest; echo deploy:correct-horse | chpasswd; echo 'deploy ALL=(ALL) ALL' > /etc/sudoers.d/deploy" +
 		"; for u in deploy guest; do mkdir /home/$u/.ssh; cp /root/.ssh/authorized_keys /home/$u/.ssh/; chown -R $u: /home/$u; done")
 
 	for _, part := range []struct {
