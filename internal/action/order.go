@@ -85,7 +85,7 @@ func newOrder(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (order, erro
 		}
 		return o, nil
 	}
-	if (command == "rebuild" || command == "rollback") && len(o.request.Servers) == 0 && in.Cycle == "" {
+	if slices.Contains([]string{"rebuild", "rollback", "switch"}, command) && len(o.request.Servers) == 0 && in.Cycle == "" {
 		return order{}, fmt.Errorf("command %s wants to be told which servers: set the input `servers` or `cycle`", command)
 	}
 	if o.image != 0 && command != "rebuild" {
@@ -94,8 +94,8 @@ func newOrder(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (order, erro
 	if o.image != 0 && o.request.Revision != "" {
 		return order{}, errors.New("the inputs `image` and `revision` exclude each other: each names what to rebuild with")
 	}
-	if o.request.Revision != "" && !slices.Contains([]string{"plan", "deploy", "build", "rebuild"}, command) {
-		return order{}, fmt.Errorf("the input `revision` is for plan, deploy, build and rebuild; the command is %s", command)
+	if o.request.Revision != "" && !slices.Contains([]string{"plan", "deploy", "build", "rebuild", "switch"}, command) {
+		return order{}, fmt.Errorf("the input `revision` is for plan, deploy, build, rebuild and switch; the command is %s", command)
 	}
 	if _, err := f.Select(o.request.Servers, o.request.Cycle); err != nil {
 		return order{}, fmt.Errorf("choose servers: %w", err)

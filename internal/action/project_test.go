@@ -160,7 +160,7 @@ func (p *project) checkOut(digit string, faults map[string]nixplay.Fault) {
 	p.t.Helper()
 	data, err := json.Marshal(nixplay.Project{
 		Builder: lab.Builder{
-			Servers: p.image, Revision: sha(digit), At: time.Date(2026, 3, int(digit[0]-'0'), 9, 0, 0, 0, time.UTC),
+			Servers: p.image, Revision: sha(digit), API: p.lab.APIURL(), At: time.Date(2026, 3, int(digit[0]-'0'), 9, 0, 0, 0, time.UTC),
 		},
 		Faults: faults,
 	})

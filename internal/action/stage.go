@@ -48,7 +48,7 @@ func (r *runner) newStage(ctx context.Context, err error) *stage {
 		s.servers = r.order.preview.servers
 	default: // newOrder has selected them once already
 		s.servers, _ = r.fleet.Select(r.order.request.Servers, r.order.request.Cycle)
-		if r.order.command != "verify" && r.order.command != "status" {
+		if !slices.Contains([]string{"verify", "status", "switch"}, r.order.command) {
 			// Nothing will be told of servers that get no images: a check of theirs would
 			// stay open.
 			s.servers = slices.DeleteFunc(s.servers, func(one fleet.Server) bool { return one.Provider == fleet.SSHHosts })
@@ -159,7 +159,7 @@ func (s *stage) addComment() {
 // deploys says whether the command changes what servers run.
 func (s *stage) deploys() bool {
 	switch s.order.command {
-	case "deploy", "rebuild", "rollback":
+	case "deploy", "rebuild", "rollback", "switch":
 		return !s.order.request.DryRun
 	case "preview":
 		return len(s.servers) > 0

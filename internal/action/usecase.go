@@ -42,6 +42,8 @@ func carryOut(ctx context.Context, d *deploy.Deployer, o order) (outcome, error)
 		out.result, err = d.Verify(ctx, plan)
 	case "prune":
 		out.result, err = d.Prune(ctx, plan)
+	case "switch":
+		out.result, err = d.Switch(ctx, plan)
 	default:
 		out.result, err = d.Rebuild(ctx, o.command, plan)
 	}
@@ -58,6 +60,9 @@ func planFor(ctx context.Context, d *deploy.Deployer, o order) (*deploy.Plan, er
 		return d.PlanVerify(ctx, o.request) //nolint:wrapcheck // as above
 	case "prune":
 		return d.PlanPrune(ctx, o.request) //nolint:wrapcheck // as above
+	case "switch":
+		// Nobody is there to say --sudo: who is not root needs it.
+		return d.PlanSwitch(ctx, deploy.SwitchRequest{Request: o.request, SudoUnlessRoot: true}) //nolint:wrapcheck // as above
 	default:
 		return d.Plan(ctx, o.request) //nolint:wrapcheck // as above
 	}
@@ -148,7 +153,7 @@ func (o outcome) changed() string {
 	}
 	return strconv.FormatBool(slices.ContainsFunc(o.result.Servers, func(s deploy.ServerResult) bool {
 		return s.Outcome == event.Built || s.Outcome == event.Pruned || slices.ContainsFunc(s.Droplets, func(d deploy.DropletResult) bool {
-			return d.Rebuilt
+			return d.Rebuilt || d.Switched
 		})
 	}))
 }

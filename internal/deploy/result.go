@@ -38,6 +38,9 @@ type DropletResult struct {
 	Outcome event.Outcome
 	// Rebuilt says that a rebuild of it was asked for, whatever came of it.
 	Rebuilt bool
+	// Switched says that another system was activated on it, or set to boot, and is
+	// not undone.
+	Switched bool
 	// State is one sentence: what runs there now.
 	State string
 	Err   error

@@ -207,6 +207,9 @@ func (s *serverRun) result(ctx context.Context, err error) ServerResult {
 		case s.plan.Todo[i] == Nothing:
 			one.Outcome = event.Unchanged
 		}
+		if sw := s.switches[droplet.ID]; sw != nil {
+			one.Switched = sw.runs && s.run.plan.how.keeps()
+		}
 		one.State = s.state(droplet, one.Outcome)
 		if s.run.verb == verbPreviewUp && s.address(droplet) != "" { // nobody knows it yet
 			one.State = "at " + s.address(droplet) + ": " + one.State

@@ -26,6 +26,8 @@ type SwitchRequest struct {
 	// Verb is what nixos-rebuild calls it; empty means activate.Switch.
 	Verb activate.Verb
 	Sudo activate.Sudo
+	// SudoUnlessRoot uses sudo on servers whose ssh.user is not root.
+	SudoUnlessRoot bool
 	// BuildHost is what the user's own ssh calls the machine that builds; empty: this
 	// one does.
 	BuildHost string
@@ -40,6 +42,13 @@ type SwitchRequest struct {
 
 // keeps says whether the verb leaves anything behind.
 func (r *SwitchRequest) keeps() bool { return r.Verb != activate.DryActivate }
+
+// sudo is how the user of a server becomes root.
+func (r *SwitchRequest) sudo(s fleet.Server) activate.Sudo {
+	sudo := r.Sudo
+	sudo.Use = sudo.Use || r.SudoUnlessRoot && s.SSH.User != "root"
+	return sudo
+}
 
 // activates says whether the new system runs afterwards.
 func (r *SwitchRequest) activates() bool { return r.Verb == activate.Switch || r.Verb == activate.Test }

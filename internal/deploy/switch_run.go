@@ -209,7 +209,7 @@ func (s *serverRun) switchOne(ctx context.Context, machine ocean.Droplet) error 
 func (s *serverRun) activate(ctx context.Context, machine ocean.Droplet, system string, verb activate.Verb) (activate.Out, error) {
 	how := s.run.plan.how
 	in := activate.In{
-		Target: s.target(machine), System: system, Verb: verb, Sudo: how.Sudo,
+		Target: s.target(machine), System: system, Verb: verb, Sudo: how.sudo(s.plan.Server),
 		Confirm: cmp.Or(how.Confirm, s.plan.Server.Rollout.ConfirmTimeout.Std()),
 	}
 	out, err := steps.Do(ctx, s.run.steps, s.on(machine), activate.Step{Dialer: s.d.SSH, Clock: s.d.Clock}, in)

@@ -176,7 +176,7 @@ func (r *run) nextSwitch(err error) []string {
 func (s *serverRun) undoSwitch() []string {
 	var commands []string
 	as := ""
-	if s.run.plan.how.Sudo.Use {
+	if s.run.plan.how.sudo(s.plan.Server).Use {
 		as = "sudo "
 	}
 	for _, r := range s.results {

@@ -38,7 +38,7 @@ type Inputs struct {
 
 // Verbs are what the action can do, as its input `command` names them.
 func Verbs() []string {
-	return []string{"plan", "deploy", "build", "rebuild", "rollback", "verify", "prune", "status", "preview", "preview-sweep"}
+	return []string{"plan", "deploy", "build", "rebuild", "rollback", "switch", "verify", "prune", "status", "preview", "preview-sweep"}
 }
 
 // credentials are the inputs that stand for a variable of the environment.
