@@ -138,8 +138,9 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 	if err != nil {
 		return fmt.Errorf("log in to %s: install OpenSSH's client: %w", m, err)
 	}
-	// A closed terminal, or Ctrl-\, ends us, and the folder below holds a private key.
-	ctx, stop := endedBy(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+	// The folder below holds a private key: no closed terminal, Ctrl-\ or second Ctrl-C
+	// is to end us before it is gone.
+	ctx, stop := endedBy(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	keys := m.Target.Keys
 	if m.Doubt != "" && !keys.AcceptNewSet {

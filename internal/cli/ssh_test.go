@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -159,6 +160,7 @@ func TestSSHLeavesNothingBehind(t *testing.T) {
 		code int
 	}{
 		"Ctrl-C":            {func(cancel func()) { cancel() }, 130},
+		"Ctrl-C, twice":     {func(func()) { check(t, errors.Join(send(os.Interrupt), send(os.Interrupt))) }, 1},
 		"a closed terminal": {func(func()) { check(t, send(syscall.SIGHUP)) }, 1},
 		"Ctrl-\\":           {func(func()) { check(t, send(syscall.SIGQUIT)) }, 1},
 	} {
