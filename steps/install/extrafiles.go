@@ -3,17 +3,17 @@ package install
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
 
 // HostKeysIn are the public host keys that a folder of extra files brings to the
-// new system, in authorized_keys form; none where it has none. A private key whose
-// public one is not beside it counts too.
+// new system, in authorized_keys form; none where it has none. A key that sshd would
+// not take is an error.
 func HostKeysIn(dir string) ([]string, error) {
 	if dir == "" {
 		return nil, nil
@@ -33,13 +33,15 @@ func HostKeysIn(dir string) ([]string, error) {
 	return unique(lines), nil
 }
 
+// publicKey is that of a private key: it, and not the file beside it, is what sshd
+// shows. That sshd would not take the key is found out now, and not when nobody gets in.
 func publicKey(name string) (string, error) {
-	public, err := os.ReadFile(name + ".pub") //nolint:gosec // in the folder that the person named
-	if err == nil {
-		return string(public), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(name)
+	if err != nil {
 		return "", err //nolint:wrapcheck // the caller says which key
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return "", fmt.Errorf("others may read it (mode %#o), and sshd takes no such key: chmod 600 it", mode) //nolint:err113 // said once
 	}
 	private, err := os.ReadFile(name) //nolint:gosec // in the folder that the person named
 	if err != nil {

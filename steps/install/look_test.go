@@ -316,9 +316,9 @@ func TestHostKeysAmongTheExtraFiles(t *testing.T) {
 		t.Errorf("without any: %v, %v", keys, err)
 	}
 	alone, text := sshtest.NewPrivateKey(t)
-	both, _ := sshtest.NewPrivateKey(t)
+	both, other := sshtest.NewPrivateKey(t)
 	for name, text := range map[string]string{
-		"ssh_host_ed25519_key": text, "ssh_host_rsa_key": "whatever", "ssh_host_rsa_key.pub": sshtest.Line(both.PublicKey()) + " comment\n",
+		"ssh_host_ed25519_key": text, "ssh_host_rsa_key": other, "ssh_host_rsa_key.pub": sshtest.Line(alone.PublicKey()) + " of a key before\n",
 		"ssh_host_ecdsa_key.pub": "of no key",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -328,6 +328,18 @@ func TestHostKeysAmongTheExtraFiles(t *testing.T) {
 	keys, err := HostKeysIn(dir)
 	if diff := cmp.Diff([]string{sshtest.Line(alone.PublicKey()), sshtest.Line(both.PublicKey())}, keys); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
+	}
+	if runtime.GOOS != "windows" {
+		shared := filepath.Join(folder, "ssh_host_rsa_key")
+		if err := os.Chmod(shared, 0o640); err != nil { // as git or a copy may leave it; sshd refuses it
+			t.Fatal(err)
+		}
+		if _, err := HostKeysIn(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("a key that others may read: %v", err)
+		}
+		if err := os.Chmod(shared, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.WriteFile(filepath.Join(folder, "ssh_host_dsa_key"), []byte("secret-of-a-key"), 0o600); err != nil {
 		t.Fatal(err)
