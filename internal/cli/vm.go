@@ -188,7 +188,7 @@ func (a *app) runVM(ctx context.Context, script vm.Script, o vm.Options, f *vmFl
 			_, _ = fmt.Fprintf(a.io.Err, "nothing to remove: there is no %s\n", state.Disk)
 		}
 	}
-	o.Disk, o.Dir = state.Disk, state.Dir
+	o.Disk, o.Dir, o.Lock = state.Disk, state.Dir, state.Lock()
 	a.announce(o, server)
 	return vm.Run(ctx, script, o, vm.Terminal{In: a.io.In, Out: a.io.Out, Err: a.io.Err, Environ: os.Environ()}) //nolint:wrapcheck // it says what ran
 }

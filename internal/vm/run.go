@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -39,6 +40,9 @@ func Run(ctx context.Context, s Script, o Options, t Terminal) error {
 	cmd.Dir = o.Dir
 	cmd.Env = o.env(s, environ)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.In, t.Out, t.Err
+	if o.Lock != nil && runtime.GOOS != "windows" {
+		cmd.ExtraFiles = []*os.File{o.Lock}
+	}
 	cmd.Cancel = func() error { return ask(cmd.Process) }
 	cmd.WaitDelay = stopGrace
 	err := cmd.Run()

@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // ErrRunning says that the machine runs already.
@@ -64,38 +66,76 @@ func stateDir(getenv func(string) string, fleetFile, server string) (string, err
 }
 
 // Reset removes the disk and what else the script keeps in the folder, and returns
-// what was removed.
+// what was removed. What NIX_DISK_IMAGE names is removed only if it is a disk of QEMU:
+// it might be a device, or another file that somebody needs.
 func (s *State) Reset() ([]string, error) {
-	var gone []string
-	paths := []string{s.Disk}
-	for _, pattern := range []string{"*.qcow2", "*-efi-vars.fd", "*-swtpm"} {
-		found, err := filepath.Glob(filepath.Join(s.Dir, pattern))
-		if err != nil {
-			return nil, fmt.Errorf("look into %s: %w", s.Dir, err)
-		}
-		for _, path := range found {
-			if path != s.Disk {
-				paths = append(paths, path)
-			}
-		}
+	paths, err := s.files()
+	if err != nil {
+		return nil, err
 	}
+	if err := removable(s.Disk); err != nil {
+		return nil, fmt.Errorf("the disk of the virtual machine, %s, was not removed: %w", s.Disk, err)
+	}
+	var gone []string
 	for _, path := range paths {
-		info, err := os.Lstat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			continue
-		case err == nil && info.IsDir() && path == s.Disk:
-			return gone, fmt.Errorf("the disk of the virtual machine, %s, is a folder: it was not removed", path)
-		case err == nil:
-			err = os.RemoveAll(path)
 		}
-		if err != nil {
+		if err := os.RemoveAll(path); err != nil {
 			return gone, fmt.Errorf("remove the state of the virtual machine: %w", err)
 		}
 		gone = append(gone, path)
 	}
 	return gone, nil
 }
+
+// files are the disk and, in the folder, what else is of the machine.
+func (s *State) files() ([]string, error) {
+	paths := []string{s.Disk}
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for the state of the virtual machine: %w", err)
+	}
+	for _, entry := range entries {
+		path := filepath.Join(s.Dir, entry.Name())
+		ours := func(suffix string) bool { return strings.HasSuffix(path, suffix) }
+		if path != s.Disk && (ours(".qcow2") || ours("-efi-vars.fd") || ours("-swtpm")) {
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
+
+// qcow2 is how a disk that the script has made begins.
+const qcow2 = "QFI\xfb"
+
+// removable errors where a disk's file is something else. One that is not there is not.
+func removable(disk string) error {
+	info, err := os.Lstat(disk)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err //nolint:wrapcheck // the caller says which
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("it is no plain file (%s)", info.Mode().Type())
+	case info.Size() == 0:
+		return nil
+	}
+	file, err := os.Open(disk) //nolint:gosec // only its first bytes are read
+	if err != nil {
+		return err //nolint:wrapcheck // the caller says which
+	}
+	defer file.Close() //nolint:errcheck // it was read
+	begins := make([]byte, len(qcow2))
+	if _, err := io.ReadFull(file, begins); err != nil || string(begins) != qcow2 {
+		return errors.New("it is no disk in QEMU's format qcow2, as the machine's script makes them")
+	}
+	return nil
+}
+
+// Lock is for Options.Lock.
+func (s *State) Lock() *os.File { return s.lock }
 
 // Close lets others have the state.
 func (s *State) Close() error {

@@ -63,6 +63,9 @@ type Options struct {
 	// Memory is in MiB; 0 means what the configuration says, as it does for Cores.
 	Memory, Cores int
 	Forwards      []Forward
+	// Lock is that of the state. The machine holds it too, and so for as long as it
+	// runs, also where a signal ended this process and not the machine.
+	Lock *os.File
 	// Headless makes the terminal the machine's console, instead of a window.
 	Headless bool
 	// KernelParams are added to the kernel's command line.
@@ -78,9 +81,9 @@ func (o Options) env(s Script, environ []string) []string {
 		"NIX_DISK_IMAGE": o.Disk,
 		// Nix collects nothing that a running process names in its environment: so what
 		// the machine runs from stays for as long as it does.
-		"SNOWDROP_VM": s.Path,
-		"NIX_EFI_VARS":   filepath.Join(o.Dir, s.Name+"-efi-vars.fd"),
-		"NIX_SWTPM_DIR":  filepath.Join(o.Dir, s.Name+"-swtpm"),
+		"SNOWDROP_VM":   s.Path,
+		"NIX_EFI_VARS":  filepath.Join(o.Dir, s.Name+"-efi-vars.fd"),
+		"NIX_SWTPM_DIR": filepath.Join(o.Dir, s.Name+"-swtpm"),
 	}
 	var forwards []string
 	for _, f := range o.Forwards {

@@ -257,6 +257,65 @@ func TestTheStateIsThereForOneAndCanBeRemoved(t *testing.T) {
 	check(t, own.Close())
 }
 
+// TestAMachineHoldsItsStateByItself: it may outlive a snowdrop that was killed.
+func TestAMachineHoldsItsStateByItself(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no locks")
+	}
+	home := t.TempDir()
+	open := func() (*vm.State, error) {
+		return vm.OpenState(func(name string) string { return map[string]string{"HOME": home}[name] }, "/a/snowdrop.yaml", "web")
+	}
+	s, err := open()
+	check(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	r, w := net.Pipe()
+	machine := script(t, `trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done`)
+	go func() {
+		ended <- vm.Run(ctx, machine, vm.Options{Dir: s.Dir, Lock: s.Lock()}, vm.Terminal{Out: w, Environ: os.Environ()})
+	}()
+	_, err = r.Read(make([]byte, 3))
+	check(t, err)
+	check(t, s.Close()) // as the end of the process does
+	if _, err := open(); !errors.Is(err, vm.ErrRunning) {
+		t.Errorf("while the machine runs: %v", err)
+	}
+	cancel()
+	<-ended
+	again, err := open()
+	check(t, err)
+	check(t, again.Close())
+}
+
+func TestADiskThatTheMachineDidNotMakeIsNotRemoved(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	target := filepath.Join(home, "image.raw")
+	check(t, os.WriteFile(target, []byte("somebody's own image"), 0o600))
+	made, link := filepath.Join(home, "made.qcow2"), filepath.Join(home, "link.qcow2")
+	check(t, os.WriteFile(made, []byte("QFI\xfb\x00\x00\x00\x03"), 0o600))
+	check(t, os.Symlink(target, link))
+	for disk, gone := range map[string]bool{made: true, target: false, link: false} {
+		s, err := vm.OpenState(func(name string) string {
+			return map[string]string{"HOME": filepath.Join(home, "[odd]"), "NIX_DISK_IMAGE": disk}[name]
+		}, "/a/snowdrop.yaml", "web")
+		check(t, err)
+		vars := filepath.Join(s.Dir, "web-efi-vars.fd")
+		check(t, os.WriteFile(vars, nil, 0o600))
+		wants := 0
+		if gone {
+			wants = 2 // in a folder whose name is none of a pattern
+		}
+		if removed, err := s.Reset(); (err == nil) != gone || len(removed) != wants {
+			t.Errorf("%s: removed %v, %v", disk, removed, err)
+		}
+		check(t, s.Close())
+	}
+}
+
 func TestNothingIsLeftOfAMachineThatWasStopped(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]string{"that ends": "exit 0", "that has ended": ""} {
