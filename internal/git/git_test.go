@@ -202,6 +202,31 @@ func TestACommitIsBroughtAndTheCloneStaysAsItWas(t *testing.T) {
 	}
 }
 
+func TestSubmodulesOfTheCloneStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s, module := newServer(t), newServer(t)
+	module.commit("one")
+	file := []string{"-c", "protocol.file.allow=always"}
+	run(t, s.work, append(file, "submodule", "--quiet", "add", module.address, "module")...)
+	one := s.commit("one")
+	r := s.clone()
+	run(t, r.Root, append(file, "submodule", "--quiet", "update", "--init")...)
+	run(t, r.Root, "config", "push.recurseSubmodules", "on-demand")
+	run(t, r.Root, "config", "fetch.recurseSubmodules", "true")
+	inside := filepath.Join(r.Root, "module")
+	before := run(t, inside, "for-each-ref")
+	module.commit("two")
+	run(t, filepath.Join(s.work, "module"), append(file, "pull", "--quiet", "origin", "main")...)
+	two := s.commit("two")
+	// What a submodule is fetched from may not even be there for whoever deploys.
+	check(t, os.Rename(strings.TrimPrefix(module.address, "file://"), strings.TrimPrefix(module.address, "file://")+".gone"))
+	check(t, r.Bring(t.Context(), git.Ref{Name: "main", Full: "refs/heads/main", Revision: two}))
+	check(t, r.Push(t.Context(), commitOn(t, r, one, "mine"), "other"))
+	if after := run(t, inside, "for-each-ref"); before != after {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
 func TestAChangeIsCommittedBesideWhatIsCheckedOut(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -23,7 +23,8 @@ func (r *Repository) Replace(ctx context.Context, commit, branch, former string)
 }
 
 func (r *Repository) push(ctx context.Context, commit, branch string, flags ...string) error {
-	args := append([]string{"push", "--porcelain", "--no-follow-tags"}, flags...)
+	// Submodules are others' repositories, whatever push.recurseSubmodules says.
+	args := append([]string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules"}, flags...)
 	out, err := r.client.run(ctx, r.Root, append(args, Remote, commit+":"+heads+branch)...)
 	if err == nil {
 		return nil

@@ -92,7 +92,7 @@ func (r *Repository) Bring(ctx context.Context, ref Ref) error {
 	if r.has(ctx, ref.Revision) {
 		return nil
 	}
-	args := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap="}
+	args := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap="}
 	_, err := r.client.run(ctx, r.Root, append(args, Remote, ref.Revision)...)
 	if err != nil && ref.Full != "" && ctx.Err() == nil {
 		// Some servers give out what has a name, and only by that.
