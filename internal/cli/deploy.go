@@ -261,6 +261,9 @@ func wipeQuestion(p *deploy.Plan) string {
 			if len(d.Volumes) > 0 {
 				_, _ = fmt.Fprintf(&b, ", %d volume(s)", len(d.Volumes))
 			}
+			if words := s.Switched(d); words != "" {
+				_, _ = fmt.Fprintf(&b, "\n  %-12s   %s", "", words)
+			}
 			b.WriteByte('\n')
 		}
 	}

@@ -86,7 +86,7 @@ func (d *Deployer) Keep(p *Plan) KeptPlan {
 		}
 		for i, droplet := range s.Droplets {
 			one.Droplets = append(one.Droplets, keptDroplet{
-				droplet.ID, droplet.Name, keptImage{droplet.ImageID, droplet.ImageName}, s.Todo[i].String(), s.switchedWords(droplet),
+				droplet.ID, droplet.Name, keptImage{droplet.ImageID, droplet.ImageName}, s.Todo[i].String(), s.Switched(droplet),
 			})
 		}
 		kept.Servers = append(kept.Servers, one)
@@ -254,7 +254,7 @@ func (was keptServer) droplets(is ServerPlan) []string {
 			continue
 		}
 		former := was.Droplets[at]
-		switch todo, switched := is.Todo[i].String(), is.switchedWords(droplet); {
+		switch todo, switched := is.Todo[i].String(), is.Switched(droplet); {
 		case droplet.ImageID != former.Image.ID:
 			found = append(found, fmt.Sprintf("droplet %s (%d) runs %s; when the plan was made, %s", droplet.Name, droplet.ID,
 				imageWords(droplet.ImageName, droplet.ImageID), imageWords(former.Image.Name, former.Image.ID)))

@@ -23,6 +23,8 @@ type SupersededError struct {
 	// Ancestor says that the one asked for is an ancestor of the one that runs, so
 	// that it is not a matter of their times.
 	Ancestor bool
+	// Switch says that a switch was asked for, which no rollback undoes.
+	Switch bool
 }
 
 // Error names both revisions and the way out.
@@ -31,8 +33,11 @@ func (e *SupersededError) Error() string {
 	if e.Ancestor {
 		newer = fmt.Sprintf("which descends from %s", short(e.Asked))
 	}
-	return fmt.Sprintf("server %s runs revision %s %s: not replaced; to go back on purpose use `snowdrop rollback %s`, or --force",
-		e.Server, short(e.Running), newer, e.Server)
+	back := fmt.Sprintf("`snowdrop rollback %s`, or --force", e.Server)
+	if e.Switch {
+		back = "--force"
+	}
+	return fmt.Sprintf("server %s runs revision %s %s: not replaced; to go back on purpose use %s", e.Server, short(e.Running), newer, back)
 }
 
 // superseded refuses to replace what the record says by an older revision, where
@@ -51,7 +56,7 @@ func (d *Deployer) older(ctx context.Context, tell event.Teller, s ServerPlan, r
 	}
 	refused := &SupersededError{
 		Server: s.Server.Name, Running: running, RunningTime: at,
-		Asked: s.Revision, AskedTime: s.RevisionTime,
+		Asked: s.Revision, AskedTime: s.RevisionTime, Switch: len(s.Wiped()) == 0,
 	}
 	if d.Ancestry != nil {
 		order, err := d.Ancestry.Order(ctx, s.Revision, running)
@@ -74,11 +79,19 @@ func (d *Deployer) older(ctx context.Context, tell event.Teller, s ServerPlan, r
 
 // overtaken looks once more, right before the first disk is wiped, whether a run
 // that began later has brought the server to a newer revision meanwhile: building
-// and importing took minutes.
+// and importing took minutes. Nor is a droplet wiped that somebody has switched since:
+// nobody was told of that.
 func (d *Deployer) overtaken(ctx context.Context, s *serverRun) error {
 	rec, err := d.records.Current(ctx, s.name())
 	if err != nil {
 		return wrap(err, "look whether another run was quicker")
+	}
+	for _, droplet := range s.plan.Droplets {
+		was, is := switchedOn(droplet, s.plan.Record.Droplet(droplet.ID)), switchedOn(droplet, rec.Droplet(droplet.ID))
+		if is != nil && (was == nil || !was.At.Equal(is.At)) {
+			return fmt.Errorf("droplet %s (%d) was switched to revision %s while this was on its way, so nothing was rebuilt: "+
+				"run it again, to replace that", droplet.Name, droplet.ID, short(is.Revision))
+		}
 	}
 	return d.superseded(ctx, event.NewTeller(d.Sink, s.subject(), ""), s.plan, rec, s.run.plan.Force)
 }

@@ -108,3 +108,23 @@ func TestWhatWasNeverDeployedIsNotSaidToHaveARelease(t *testing.T) {
 	check(t, err)
 	s.mustRun()
 }
+
+func TestASwitchMeanwhileIsNotWiped(t *testing.T) {
+	t.Parallel()
+	s := switchable(t, "rollback")
+	s.mustRun()
+	s.release(second, "web", system(web("b"), "b"))
+	d := s.deployer()
+	plan := s.plan(deploy.Request{Servers: []string{"web"}})
+	s.release(third, "web", system(web("c"), "c"))
+	s.switchWeb("")
+	s.release(second, "web", system(web("b"), "b"))
+	_, err := d.Deploy(t.Context(), plan)
+	says(t, causes(err), "web-1", "was switched to revision 3333333 while this was on its way")
+	if now := s.bootNow("web-1").System; now != system(web("c"), "c").System || s.rebuilds("web-1") != 1 {
+		t.Errorf("runs %s", now)
+	}
+	if s.known("web", "web-1").Switched == nil {
+		t.Error("the record forgot the switch")
+	}
+}
