@@ -35,7 +35,8 @@ func TestSwitchFromTheTerminal(t *testing.T) {
 	hasAll(t, p.want(deploy.ExitDone, "switch", "web"), "copy", "activate", "verified", "runs system 22222222, verified", "SYSTEM")
 	hasAll(t, p.want(deploy.ExitDone, "status"), "switched, ", "switched by hand at 2222222 on ", "the next deploy replaces it")
 	hasAll(t, p.want(deploy.ExitDone, "status", "--json"), `"switched": {`, `"verb": "switch"`)
-	p.want(deploy.ExitDone, "verify", "web")
+	hasAll(t, p.want(deploy.ExitDone, "verify", "web"), "runs system 22222222, verified")
+	hasAll(t, p.want(deploy.ExitUsage, "rebuild", "web"), "will be wiped", "\n                 switched by hand at 2222222 on ")
 	hasAll(t, p.want(deploy.ExitDone, "plan"), "switched by hand at 2222222 on ")
 	hasAll(t, p.want(deploy.ExitDone, "switch", "web", "--json", "--test"), `"kind":"run.finished"`, `"system":"/nix/store/2222`)
 

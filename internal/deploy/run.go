@@ -274,6 +274,12 @@ func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
 	former := imageWords(d.ImageName, d.ImageID)
 	switch o {
 	case event.Verified:
+		switch known := s.record.droplet(d.ID); {
+		case switchedOn(d, &known) != nil && known.Evidence != nil:
+			return "runs " + systemWords(known.Evidence.System) + ", verified"
+		case s.image.ID == 0: // it was never released
+			return "runs " + former + ", verified"
+		}
 		return "runs " + imageWords(s.image.Name, s.image.ID) + ", verified"
 	case event.Unchanged:
 		if known := s.plan.Record.Droplet(d.ID); known != nil && !known.VerifiedAt.IsZero() {
@@ -285,6 +291,9 @@ func (s *serverRun) state(d ocean.Droplet, o event.Outcome) string {
 	case event.WouldVerify:
 		return "runs " + former + ", would be verified"
 	case event.RolledBack:
+		if s.record.droplet(d.ID).ImageID != d.ImageID { // it ran the failed one before this run
+			return "runs " + imageWords(s.broughtTo(d), s.record.droplet(d.ID).ImageID) + ", verified"
+		}
 		return "runs " + former + " again, verified"
 	case event.Pruned:
 		return "deleted"

@@ -154,7 +154,7 @@ func (s *serverRun) leftOn(ctx context.Context, machine ocean.Droplet, failed *a
 		}
 		verb = activate.Test // it runs, and what boots was not set
 	}
-	one.runs = true
+	one.runs, one.undone = true, verb == activate.Test
 	s.switched(ctx, machine, failed.Former, verb)
 	s.record.note(func(rec *release.Record) {
 		entry(rec, machine.ID, machine.Name).Evidence = &release.Evidence{
@@ -223,6 +223,10 @@ func (s *serverRun) concludeSwitch(ctx context.Context) error {
 		if !s.lasting() {
 			return
 		}
+		if s.formerSystem() == "" { // nothing was activated anywhere
+			s.noSwitch(rec)
+			return
+		}
 		rec.FinishedAt = s.d.Clock.Now()
 		switch {
 		case err == nil:
@@ -255,6 +259,15 @@ func (s *serverRun) allBack() bool {
 		}
 	}
 	return back
+}
+
+// noSwitch makes a record tell of the release before, where no machine was changed.
+func (s *serverRun) noSwitch(rec *release.Record) {
+	machines := rec.Droplets
+	if *rec = (release.Record{Server: s.name(), Outcome: release.Pending, StartedAt: rec.StartedAt}); s.plan.Record != nil {
+		*rec = *s.plan.Record
+	}
+	rec.Droplets = machines
 }
 
 // formerRelease is the one that the machines run which went back, and the one before

@@ -62,6 +62,8 @@ type switching struct {
 	// runs says that the new system runs, or is the next to boot, in short that the
 	// switch is done.
 	runs bool
+	// undone says that the next boot brings the former one.
+	undone bool
 	// said is what dry-activate would do.
 	said string
 }
@@ -174,7 +176,7 @@ func (s *serverRun) switchOne(ctx context.Context, machine ocean.Droplet) error 
 	var failed *activate.FailedError
 	switch {
 	case err == nil:
-		one.former, one.runs = out.Former, true
+		one.former, one.runs, one.undone = out.Former, true, how.Verb == activate.Test
 		if how.Verb == activate.DryActivate {
 			s.said(machine, out.Said)
 			return nil

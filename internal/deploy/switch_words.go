@@ -45,8 +45,8 @@ func switchedWords(rec *release.Record, known *release.Droplet, on fleet.Provide
 // notSwitched is said of a machine that is as its image made it.
 const notSwitched = "not switched by hand"
 
-// switchedWords says what a droplet was switched to; empty where it was not.
-func (p ServerPlan) switchedWords(d ocean.Droplet) string {
+// Switched says in words what a droplet was switched to over SSH; empty where it was not.
+func (p ServerPlan) Switched(d ocean.Droplet) string {
 	known := p.Record.Droplet(d.ID)
 	if switchedOn(d, known) == nil {
 		return ""
@@ -58,7 +58,7 @@ func (p ServerPlan) switchedWords(d ocean.Droplet) string {
 func (p *Plan) tellSwitched(tell event.Teller) {
 	for _, s := range p.Servers {
 		for _, d := range s.Wiped() {
-			if words := s.switchedWords(d); words != "" {
+			if words := s.Switched(d); words != "" {
 				tell.Warn("%s/%s is rebuilt: %s", s.Server.Name, d.Name, words)
 			}
 		}
@@ -83,12 +83,14 @@ func (s *serverRun) switchState(d ocean.Droplet, o event.Outcome) string {
 		return one.said
 	case o == event.WouldDo:
 		return "would " + string(verb) + " " + systemWords(one.system)
-	case o == event.Verified && verb == activate.Test:
+	case o == event.Verified && verb == activate.Test && one.former != one.system:
 		return "runs " + systemWords(one.system) + " until it boots, verified"
 	case o == event.Verified:
 		return "runs " + systemWords(one.system) + ", verified"
 	case o == event.Prepared:
 		return "boots " + systemWords(one.system) + " next; runs " + systemWords(one.former)
+	case o == event.RolledBack && verb == activate.Boot:
+		return "runs and boots what it did before"
 	case o == event.RolledBack:
 		return "runs " + systemWords(one.former) + " again, verified"
 	case o == event.Cancelled && !one.runs:
@@ -183,7 +185,7 @@ func (s *serverRun) undoSwitch() []string {
 		one := s.switches[r.droplet.ID]
 		switch {
 		case r.outcome != event.Failed || !one.runs:
-		case s.run.plan.how.Verb == activate.Test:
+		case one.undone:
 			commands = append(commands, "snowdrop ssh "+r.droplet.Name+" -- "+as+"reboot   # back to what it ran")
 		default:
 			commands = append(commands, "snowdrop ssh "+r.droplet.Name+" -- "+as+"nixos-rebuild switch --rollback   # back to what it ran")
