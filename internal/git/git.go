@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,6 +41,8 @@ type Config struct {
 type Client struct {
 	bin string
 	env []string
+	// settings are configuration by the environment, as git has it: key, value.
+	settings [][2]string
 }
 
 // New makes a Client. Nothing is run yet.
@@ -50,7 +53,7 @@ func New(cfg Config) *Client {
 	}
 	// Nobody sits there to be asked; an editor or a pager would wait for ever.
 	c.env = append(c.env, "GIT_TERMINAL_PROMPT=0", "GIT_EDITOR=:", "GIT_PAGER=cat", "LC_ALL=C")
-	c.env = append(c.env, identify(cfg.Token, cfg.Server)...)
+	c.settings = identify(cfg.Token, cfg.Server)
 	return c
 }
 
@@ -59,17 +62,33 @@ func New(cfg Config) *Client {
 // the header that actions/checkout may have left in the repository's configuration:
 // GitHub refuses requests that have two.
 // https://git-scm.com/docs/git-config#Documentation/git-config.txt-httpextraHeader
-func identify(token, server string) []string {
+func identify(token, server string) [][2]string {
 	if token == "" || server == "" {
 		return nil
 	}
 	key := "http." + strings.TrimSuffix(server, "/") + "/.extraheader"
 	basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
-	return []string{
-		"GIT_CONFIG_COUNT=2",
-		"GIT_CONFIG_KEY_0=" + key, "GIT_CONFIG_VALUE_0=",
-		"GIT_CONFIG_KEY_1=" + key, "GIT_CONFIG_VALUE_1=AUTHORIZATION: basic " + basic,
+	return [][2]string{{key, ""}, {key, "AUTHORIZATION: basic " + basic}}
+}
+
+// configured adds settings to an environment, after those that it has: people set
+// safe.directory or a proxy that way.
+// https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT
+func configured(env []string, settings [][2]string) []string {
+	if len(settings) == 0 {
+		return env
 	}
+	const count = "GIT_CONFIG_COUNT"
+	has := 0
+	for _, line := range env { // the last one counts
+		if value, ok := strings.CutPrefix(line, count+"="); ok {
+			has, _ = strconv.Atoi(value) // what is no number sets nothing
+		}
+	}
+	for i, setting := range settings {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", has+i, setting[0]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", has+i, setting[1]))
+	}
+	return append(env, fmt.Sprintf("%s=%d", count, has+len(settings)))
 }
 
 // CommandError is a git command that failed.
@@ -106,7 +125,7 @@ func (c *Client) runWith(ctx context.Context, dir string, env []string, args ...
 	all := append([]string{"-c", "core.hooksPath=" + os.DevNull}, args...)
 	cmd := exec.CommandContext(ctx, c.bin, all...) //nolint:gosec // the program and its arguments are the user's own
 	cmd.Dir = dir
-	cmd.Env = slices.Concat(environment(), c.env, env)
+	cmd.Env = configured(slices.Concat(environment(), c.env, env), c.settings)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Cancel = func() error { return terminate(cmd.Process) }

@@ -382,6 +382,20 @@ func TestATokenIsSentToItsServerAloneAndOnce(t *testing.T) {
 	}
 }
 
+func TestATokenLeavesWhatTheEnvironmentConfigures(t *testing.T) {
+	s := newServer(t)
+	one := s.commit("one")
+	t.Setenv("GIT_CONFIG_COUNT", "1")
+	t.Setenv("GIT_CONFIG_KEY_0", "url."+s.address+".insteadOf")
+	t.Setenv("GIT_CONFIG_VALUE_0", "https://github.com/acme/fleet")
+	c := git.New(git.Config{Token: "secret", Server: "https://github.com", Env: []string{"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_ALLOW_PROTOCOL=file"}})
+	ref, err := c.Resolve(t.Context(), t.TempDir(), "https://github.com/acme/fleet", "main")
+	check(t, err)
+	if ref.Revision != one {
+		t.Errorf("main is %+v", ref)
+	}
+}
+
 func TestGitHubsRepositoriesAreKnownByTheirAddress(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
