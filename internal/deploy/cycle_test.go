@@ -278,7 +278,7 @@ func TestAnUpdateIsOfferedAndTheRefDeployedAsItIs(t *testing.T) {
 	f.git(f.work, "fetch", "--quiet", "origin")
 	const branch = "origin/snowdrop/update-nightly"
 	if got := f.git(f.work, "show", "-s", "--format=%P|%an|%B", branch); got !=
-		main+"|snowdrop|flake.lock: update nixpkgs\n\n- nixpkgs: 1111111 → 3333333\n\nSnowdrop-Cycle: nightly" {
+		main+"|snowdrop|flake.lock: update nixpkgs\n\n- nixpkgs: 1111111 → 3333333\n\nSnowdrop-Cycle: nightly\nSnowdrop-Tree: "+f.git(f.work, "rev-parse", branch+"^{tree}") {
 		t.Errorf("the commit: %s", got)
 	}
 	if got := f.git(f.work, "diff", "--numstat", main, branch); got != "1\t1\tflake.lock" {
@@ -324,21 +324,40 @@ func TestAnUpdateThatIsOfferedAlreadyIsNotPushedAgain(t *testing.T) {
 
 func TestWhatSomebodyPushedToTheOfferedBranchIsKept(t *testing.T) {
 	t.Parallel()
-	f := newForge(t, `{cron: "0 3 * * *", ref: main, update: {}}`)
-	_, err := f.take(nightly())
-	check(t, err)
-	main := f.at("main")
-	f.git(f.work, "fetch", "--quiet", "origin")
-	f.git(f.work, "checkout", "--quiet", "snowdrop/update-nightly")
-	theirs := f.commit("what the update needs")
-	f.nix.to["home"] = strings.Repeat("4", 40)
-	taken, err := f.take(nightly())
-	check(t, err)
-	if taken.NotUpdated == nil || !strings.Contains(taken.NotUpdated.Error(), "merge it, or delete the branch") || taken.Revision != main {
-		t.Errorf("%+v", taken)
-	}
-	if f.at("snowdrop/update-nightly") != theirs {
-		t.Errorf("the branch is at %s, not at %s", f.at("snowdrop/update-nightly"), theirs)
+	for name, change := range map[string][]string{
+		"a commit":           {"commit", "--quiet", "--all", "--message", "what the update needs"},
+		"an amended one":     {"commit", "--quiet", "--all", "--amend", "--no-edit"},
+		"below, and rebased": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newForge(t, `{cron: "0 3 * * *", ref: main, update: {}}`)
+			_, err := f.take(nightly())
+			check(t, err)
+			main := f.at("main")
+			f.git(f.work, "fetch", "--quiet", "origin")
+			if change == nil {
+				f.git(f.work, "checkout", "--quiet", "-b", "snowdrop/update-nightly")
+				f.write("flake.nix", "{ outputs = null; }")
+				f.git(f.work, "commit", "--quiet", "--all", "--message", "what the update needs")
+				f.git(f.work, "cherry-pick", "origin/snowdrop/update-nightly")
+			} else {
+				f.git(f.work, "checkout", "--quiet", "snowdrop/update-nightly")
+				f.write("flake.nix", "{ outputs = null; }")
+				f.git(f.work, change...)
+			}
+			f.git(f.work, "push", "--quiet", "--force", "origin", "HEAD")
+			theirs := f.at("snowdrop/update-nightly")
+			f.nix.to["home"] = strings.Repeat("4", 40)
+			taken, err := f.take(nightly())
+			check(t, err)
+			if taken.NotUpdated == nil || !strings.Contains(taken.NotUpdated.Error(), "merge it, or delete the branch") || taken.Revision != main {
+				t.Errorf("%+v", taken)
+			}
+			if f.at("snowdrop/update-nightly") != theirs {
+				t.Errorf("the branch is at %s, not at %s", f.at("snowdrop/update-nightly"), theirs)
+			}
+		})
 	}
 }
 

@@ -49,13 +49,14 @@ func (u updating) run(ctx context.Context, ref git.Ref) (updated git.Ref, err er
 	}
 	// Somebody else pushed meanwhile. Their lock file is the one to update.
 	u.tell.Phase("%v; once more", err)
-	if ref, err = u.place.resolve(ctx, ref.Full); err != nil {
+	now, err := u.place.resolve(ctx, ref.Full)
+	if err != nil {
 		return ref, fmt.Errorf("look up %s again: %w", ref.Name, err)
 	}
-	if err := repo.Bring(ctx, ref); err != nil {
+	if err := repo.Bring(ctx, now); err != nil {
 		return ref, err //nolint:wrapcheck // it says what it fetches
 	}
-	return u.once(ctx, repo, ref, proposer)
+	return u.once(ctx, repo, now, proposer)
 }
 
 // proposer is who opens the pull request; nil where there is nobody, or none is wanted.
@@ -99,7 +100,8 @@ func (u updating) once(ctx context.Context, repo *git.Repository, ref git.Ref, p
 		u.tell.Phase("dry run: that would be %s", where)
 		return ref, nil
 	}
-	commit, err := tree.Commit(ctx, u.Author, change.message(u.trailer()), lock)
+	message := func(files string) string { return change.message(u.trailer(files)) }
+	commit, err := tree.Commit(ctx, u.Author, message, lock)
 	if err != nil {
 		return ref, err //nolint:wrapcheck // it says what it did
 	}
@@ -186,8 +188,11 @@ func orAll(inputs []string) string {
 // branch is where the change of a cycle is offered. It is ours alone.
 func (u updating) branch() string { return "snowdrop/update-" + u.cycle }
 
-// trailer marks a commit of ours.
-func (u updating) trailer() string { return "Snowdrop-Cycle: " + u.cycle }
+// trailer marks a commit of ours. It names the files, so that one that somebody has
+// amended, or put on top of something else, is none of ours any more.
+func (u updating) trailer(files string) string {
+	return "Snowdrop-Cycle: " + u.cycle + "\nSnowdrop-Tree: " + files
+}
 
 // offer brings the commit to the cycle's own branch, and opens a pull request.
 func (u updating) offer(ctx context.Context, repo *git.Repository, commit, into string, c change, proposer Proposer) error {
@@ -225,7 +230,7 @@ func (u updating) renew(ctx context.Context, repo *git.Repository, commit string
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it read
 	}
-	if !strings.Contains("\n"+former.Message+"\n", "\n"+u.trailer()+"\n") {
+	if !strings.Contains("\n"+former.Message+"\n", "\n"+u.trailer(former.Tree)+"\n") {
 		return fmt.Errorf("the branch %s has a commit that snowdrop did not make (%s): merge it, or delete the branch", u.branch(), short(there.Revision))
 	}
 	now, err := repo.Commit(ctx, commit)

@@ -250,12 +250,12 @@ func TestAChangeIsCommittedBesideWhatIsCheckedOut(t *testing.T) {
 	if got := string(tree.Former(t.Context(), "file")) + string(tree.Former(t.Context(), "new file")); got != "one" {
 		t.Errorf("before: %q", got)
 	}
-	commit, err := tree.Commit(t.Context(), git.Identity{Name: "snowdrop", Email: "snowdrop@example.com"}, "a change\n\nSigned: yes", changed...)
+	commit, err := tree.Commit(t.Context(), git.Identity{Name: "snowdrop", Email: "snowdrop@example.com"}, func(files string) string { return "a change\n\nFiles: " + files }, changed...)
 	check(t, err)
 	check(t, tree.Close())
 	got, err := r.Commit(t.Context(), commit)
 	check(t, err)
-	if len(got.Parents) != 1 || got.Parents[0] != one || got.Message != "a change\n\nSigned: yes" {
+	if len(got.Parents) != 1 || got.Parents[0] != one || got.Message != "a change\n\nFiles: "+got.Tree {
 		t.Errorf("commit %+v", got)
 	}
 	if who := run(t, r.Root, "show", "-s", "--format=%an <%ae> %cn", commit); who != "snowdrop <snowdrop@example.com> snowdrop" {
@@ -305,7 +305,7 @@ func commitOn(t *testing.T, r *git.Repository, base, text string) string {
 	tree, err := r.Tree(t.Context(), base)
 	check(t, err)
 	write(t, filepath.Join(tree.Dir, "file"), text)
-	commit, err := tree.Commit(t.Context(), git.Identity{Name: "snowdrop", Email: "snowdrop@example.com"}, text, "file")
+	commit, err := tree.Commit(t.Context(), git.Identity{Name: "snowdrop", Email: "snowdrop@example.com"}, func(string) string { return text }, "file")
 	check(t, err)
 	check(t, tree.Close())
 	return commit

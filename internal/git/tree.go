@@ -108,9 +108,10 @@ func (t *Tree) Former(ctx context.Context, path string) []byte {
 type Identity struct{ Name, Email string }
 
 // Commit commits files, in the repository that the tree is of, and returns the commit,
-// whose parent is Base and which is on no branch. Author and committer are those of
-// git's configuration or environment, or else who. It is not signed.
-func (t *Tree) Commit(ctx context.Context, who Identity, message string, paths ...string) (string, error) {
+// whose parent is Base and which is on no branch. Its message may name the object that
+// its files are (Commit.Tree). Author and committer are those of git's configuration or
+// environment, or else who. It is not signed.
+func (t *Tree) Commit(ctx context.Context, who Identity, message func(files string) string, paths ...string) (string, error) {
 	git, root := t.repo.client, t.repo.Root
 	for _, path := range paths {
 		file := filepath.Join(t.Dir, filepath.FromSlash(path))
@@ -126,7 +127,7 @@ func (t *Tree) Commit(ctx context.Context, who Identity, message string, paths .
 	if err != nil {
 		return "", fmt.Errorf("write the files of a commit: %w", err)
 	}
-	args := []string{"commit-tree", "-p", t.Base, "-m", message, files}
+	args := []string{"commit-tree", "-p", t.Base, "-m", message(files), files}
 	for _, role := range []string{"GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"} {
 		// Otherwise git makes up an address of the machine's name.
 		if _, err := git.run(ctx, root, "-c", "user.useConfigOnly=true", "var", role); err != nil {
