@@ -269,6 +269,43 @@ func TestAChangeIsCommittedBesideWhatIsCheckedOut(t *testing.T) {
 	}
 }
 
+func TestFiltersOfTheCloneAreNotRun(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	write(t, filepath.Join(s.work, ".gitattributes"), "file filter=crypt\n")
+	one := s.commit("encrypted")
+	r := s.clone()
+	write(t, filepath.Join(r.Root, "..", "decrypt"), "#!/bin/sh\nsed s/encrypted/secret/\n")
+	check(t, os.Chmod(filepath.Join(r.Root, "..", "decrypt"), 0o700)) //nolint:gosec // a filter is a program
+	run(t, r.Root, "config", "filter.crypt.smudge", filepath.Join(r.Root, "..", "decrypt"))
+	run(t, r.Root, "config", "filter.crypt.required", "true")
+	tree, err := r.Tree(t.Context(), one)
+	check(t, err)
+	text, err := os.ReadFile(filepath.Join(tree.Dir, "file"))
+	check(t, err)
+	if string(text) != "encrypted" {
+		t.Errorf("in the tree it is %s", text)
+	}
+	if changed, err := tree.Changed(t.Context()); err != nil || len(changed) > 0 {
+		t.Errorf("changed: %v, %v", changed, err)
+	}
+	check(t, tree.Close())
+}
+
+func TestARepositoryOfSHA256IsCloned(t *testing.T) {
+	t.Parallel()
+	dir := newServer(t).t.TempDir()
+	run(t, dir, "init", "--quiet", "--object-format=sha256", "--initial-branch=main", "long")
+	run(t, dir, "-C", "long", "commit", "--quiet", "--allow-empty", "-m", "one")
+	address := "file://" + filepath.ToSlash(filepath.Join(dir, "long"))
+	ref, err := client().Resolve(t.Context(), "", address, "main")
+	check(t, err)
+	r, err := client().Clone(t.Context(), address, ref)
+	check(t, err)
+	check(t, r.Push(t.Context(), commitOn(t, r, ref.Revision, "mine"), "other"))
+	check(t, r.Close())
+}
+
 func TestAPushLosesNothingThatSomebodyPushed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -37,8 +37,12 @@ func (c *Client) Clone(ctx context.Context, address string, ref Ref) (*Repositor
 		return nil, fmt.Errorf("make a folder for a clone: %w", err)
 	}
 	r := &Repository{client: c, Root: filepath.Join(temporary, "clone"), temporary: temporary}
+	format := "sha1"
+	if len(ref.Revision) == 64 {
+		format = "sha256" // one does not fetch from the other
+	}
 	for _, args := range [][]string{
-		{"init", "--quiet", r.Root},
+		{"init", "--quiet", "--object-format=" + format, r.Root},
 		{"-C", r.Root, "remote", "add", Remote, address},
 		// One commit is enough: of a shallow clone the next ones are, too.
 		{"-C", r.Root, "fetch", "--quiet", "--no-tags", "--depth=1", Remote, ref.Full},

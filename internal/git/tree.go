@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -22,9 +23,13 @@ type Tree struct {
 
 	repo      *Repository
 	temporary string
+	// raw are the flags of git that switch filters off.
+	raw []string
 }
 
-// Tree makes one of a commit that is in the repository. Close removes it.
+// Tree makes one of a commit that is in the repository. Close removes it. Its files are
+// as they are in the commit: no filter decrypts them, since Nix copies them to its store,
+// where all can read them, nor downloads what Git LFS has elsewhere.
 func (r *Repository) Tree(ctx context.Context, revision string) (*Tree, error) {
 	temporary, err := os.MkdirTemp("", "snowdrop-tree-")
 	if err != nil {
@@ -46,9 +51,10 @@ func (t *Tree) fill(ctx context.Context) error {
 		return err //nolint:wrapcheck // Tree says what it was for
 	}
 	git := t.repo.client
+	t.raw = git.unfiltered(ctx, t.repo.Root)
 	for _, args := range [][]string{
 		{"read-tree", t.Base},
-		{"--work-tree=" + t.Dir, "checkout-index", "--all", "--force"},
+		append(slices.Clone(t.raw), "--work-tree="+t.Dir, "checkout-index", "--all", "--force"),
 	} {
 		if _, err := git.runWith(ctx, t.repo.Root, t.index(), args...); err != nil {
 			return err
@@ -56,7 +62,7 @@ func (t *Tree) fill(ctx context.Context) error {
 	}
 	for _, args := range [][]string{
 		{"init", "--quiet"},
-		{"add", "--all", "--force"},
+		append(slices.Clone(t.raw), "add", "--all", "--force"),
 		{"-c", "user.name=snowdrop", "-c", "user.email=snowdrop@localhost", "-c", "commit.gpgSign=false", "commit", "--quiet", "--allow-empty", "--message", t.Base},
 	} {
 		if _, err := git.run(ctx, t.Dir, args...); err != nil {
@@ -64,6 +70,20 @@ func (t *Tree) fill(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unfiltered are the flags of git that switch off the filters which a repository's
+// attributes may name.
+func (c *Client) unfiltered(ctx context.Context, dir string) []string {
+	out, err := c.run(ctx, dir, "config", "--null", "--name-only", "--get-regexp", `^filter\..*\.(clean|smudge|process|required)$`)
+	if err != nil {
+		return nil // there are none
+	}
+	var flags []string
+	for _, key := range strings.FieldsFunc(out, func(r rune) bool { return r == 0 }) {
+		flags = append(flags, "-c", key+"=") // as a boolean, that is false
+	}
+	return flags
 }
 
 // index has git work with the tree's index, and not with that of what is checked out.
@@ -82,7 +102,8 @@ func (t *Tree) Close() error {
 // Changed are the files that differ from Base, new ones included, as paths from the
 // tree's top with slashes.
 func (t *Tree) Changed(ctx context.Context) ([]string, error) {
-	out, err := t.repo.client.run(ctx, t.Dir, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+	args := append(slices.Clone(t.raw), "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+	out, err := t.repo.client.run(ctx, t.Dir, args...)
 	if err != nil {
 		return nil, fmt.Errorf("see what changed: %w", err)
 	}
