@@ -3,7 +3,6 @@ package anywhere
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,7 +59,7 @@ func (c *Client) Run(ctx context.Context, j Job, p Progress) error {
 	}
 	lines.flush()
 	if err == nil && w.stage < Done && ctx.Err() == nil {
-		err = errors.New("it ended without a word and before its last step") //nolint:err113 // said once
+		err = ErrNoWord
 	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)

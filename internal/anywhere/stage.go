@@ -43,6 +43,10 @@ func stages() map[string]Stage {
 // nixos-anywhere tries for ever, it is stopped at the first such answer.
 var ErrHostKey = errors.New("the host showed a host key that is not accepted")
 
+// ErrNoWord says that nixos-anywhere ended well and did not announce its last step:
+// what it did is not known. A newer one may use other words.
+var ErrNoWord = errors.New("it ended without a word and before its last step")
+
 // FailedError says that an installation did not come to its end.
 type FailedError struct {
 	// Stage is the last one that was announced, Step its words.

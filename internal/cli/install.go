@@ -52,7 +52,7 @@ The host's keys are demanded all the time; nixos-anywhere itself would accept an
 	flags.StringVar(&f.request.Job.BuildOn, "build-on", "auto", "where to build: auto, local, remote")
 	flags.IntVar(&f.request.Job.KexecPort, "post-kexec-ssh-port", 0, "the port on which the installer is reached (default: 22)")
 	flags.StringVar(&f.request.User, "ssh-user", "", "who logs in before, if not the user of the fleet file")
-	flags.BoolVar(&f.request.Reinstall, "reinstall", false, "also a host that is recorded as verified")
+	flags.BoolVar(&f.request.Reinstall, "reinstall", false, "also a host that is in use, by what the fleet's records say")
 	flags.DurationVar(&f.request.Timeout, "timeout", install.DefaultTimeout, "give up when it is not done by then")
 	flags.BoolVarP(&f.request.DryRun, "dry-run", "n", false, "look at the host, change nothing, say what would be done")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask for the host's name before its disks are wiped")

@@ -85,6 +85,10 @@ func (i *installing) change(ctx context.Context) error {
 		Target: i.plan.target, Job: i.plan.job, Timeout: i.plan.timeout,
 		At: func(stage anywhere.Stage, at time.Time) { i.at(ctx, stage, at) },
 	})
+	if i.unknown(err) && !i.begun {
+		i.reached(i.host.ID, rebuildSent)
+		i.begin(ctx, i.d.Clock.Now())
+	}
 	if err != nil {
 		return i.left(err)
 	}
@@ -108,19 +112,24 @@ func (i *installing) change(ctx context.Context) error {
 func (i *installing) at(ctx context.Context, stage anywhere.Stage, at time.Time) {
 	i.reach(stage)
 	if stage >= anywhere.Formatting && stage < anywhere.Done && !i.begun {
-		i.begun = true
 		i.boot = i.installerBoot(ctx)
-		next := release.Release{Revision: i.plan.Revision, RevisionTime: i.plan.RevisionTime, Toplevel: i.serverRun.plan.Want.Toplevel}
-		i.tellRecord(ctx, func(rec *release.Record) {
-			*rec = *release.Begin(rec.Server, rec, next, at)
-			rec.RunURL = i.d.RunURL
-			e := entry(rec, i.host.ID, i.host.Name)
-			e.BootID, e.Evidence, e.VerifiedAt, e.Switched = i.boot, nil, time.Time{}, nil
-		})
+		i.begin(ctx, at)
 	}
 	if stage == anywhere.Rebooting {
 		i.expectNewKeys(ctx, at)
 	}
+}
+
+// begin writes down that the host may not have any more what it had.
+func (i *installing) begin(ctx context.Context, at time.Time) {
+	i.begun = true
+	next := release.Release{Revision: i.plan.Revision, RevisionTime: i.plan.RevisionTime, Toplevel: i.serverRun.plan.Want.Toplevel}
+	i.tellRecord(ctx, func(rec *release.Record) {
+		*rec = *release.Begin(rec.Server, rec, next, at)
+		rec.RunURL = i.d.RunURL
+		e := entry(rec, i.host.ID, i.host.Name)
+		e.BootID, e.Evidence, e.VerifiedAt, e.Switched = i.boot, nil, time.Time{}, nil
+	})
 }
 
 // identifyTimeout bounds a look at the installer.
@@ -176,6 +185,11 @@ func (i *installing) tellRecord(ctx context.Context, change func(*release.Record
 	}
 }
 
+// unknown says that nothing tells what was done to the host's disks.
+func (i *installing) unknown(err error) bool {
+	return errors.Is(err, anywhere.ErrNoWord) && (i.plan.does(anywhere.Disko) || i.plan.does(anywhere.Install))
+}
+
 // left adds to an error what the host was left as.
 func (i *installing) left(err error) error {
 	failed := (*anywhere.FailedError)(nil)
@@ -183,6 +197,8 @@ func (i *installing) left(err error) error {
 		return err
 	}
 	switch {
+	case i.unknown(err) && failed.Stage < anywhere.Rebooting:
+		return fmt.Errorf("%w\nWhat it did to %s is not known, and its disks may be wiped: look at what it said", err, i.host.Name)
 	case failed.Stage >= anywhere.Rebooting:
 		return fmt.Errorf("%w\nNixOS was installed on %s and its reboot begun: see whether it runs with `snowdrop verify %s`", err, i.host.Name, i.name())
 	case failed.Stage >= anywhere.Formatting:

@@ -101,7 +101,7 @@ func (p planningInstall) Run(ctx context.Context, tell event.Teller, req Install
 		Host: p.host, job: req.Job, timeout: req.Timeout,
 	}
 	tell.Phase("evaluating %s, asking the Space", p.server.System)
-	found, rec, err := p.evaluate(ctx, tell, out)
+	found, owners, err := p.evaluate(ctx, tell, out)
 	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
@@ -112,15 +112,12 @@ func (p planningInstall) Run(ctx context.Context, tell event.Teller, req Install
 		faults = append(faults, provision.Check(p.server.Name, p.server.Files, p.d.Getenv)) //nolint:contextcheck // it looks at variables and files alone
 	}
 
+	rec := owners.records[p.server.Name]
 	machines, _ := machines(p.server, nil) // a host can always be chosen
 	host := machines[0]
 	known := release.Droplet{ID: host.ID}
 	if r := rec.Droplet(host.ID); r != nil {
 		known = *r
-	}
-	if !known.VerifiedAt.IsZero() && known.Evidence.OK() && !req.Reinstall {
-		faults = append(faults, fmt.Errorf("it is in use: it runs %s, verified %s. To wipe it nevertheless, add --reinstall",
-			systemName(known.Evidence.System), stamp(known.VerifiedAt)))
 	}
 	out.target = targetOf(p.server, host, known)
 	if req.User != "" {
@@ -142,6 +139,9 @@ func (p planningInstall) Run(ctx context.Context, tell event.Teller, req Install
 	} else {
 		faults = append(faults, err)
 	}
+	if why := owners.inUse(p.server, host, facts); why != "" && !req.Reinstall {
+		faults = append(faults, fmt.Errorf("it is in use: %s. To wipe it nevertheless, add --reinstall", why))
+	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("nothing was changed on host %s of server %s:\n%w", p.host.Name, p.server.Name, err)
 	}
@@ -154,23 +154,23 @@ func (p planningInstall) Run(ctx context.Context, tell event.Teller, req Install
 	return out, nil
 }
 
-// evaluate asks Nix what is to be installed, and the Space what is known of the
-// server.
-func (p planningInstall) evaluate(ctx context.Context, tell event.Teller, out *InstallPlan) (nix.Installation, *release.Record, error) {
+// evaluate asks Nix what is to be installed, and the Space and DigitalOcean what is
+// known of the fleet's machines.
+func (p planningInstall) evaluate(ctx context.Context, tell event.Teller, out *InstallPlan) (nix.Installation, owners, error) {
 	var found nix.Installation
-	var rec *release.Record
-	var errNix, errSpace error
+	var known owners
+	var errNix, errKnown error
 	var group errgroup.Group
 	group.Go(func() error { // one after the other: each takes much memory
 		found, errNix = p.askNix(ctx, tell, out)
 		return nil
 	})
 	group.Go(func() error {
-		rec, errSpace = p.d.records.Current(ctx, p.server.Name)
+		known, errKnown = p.d.owners(ctx)
 		return nil
 	})
 	_ = group.Wait() // both errors are told, not the first
-	return found, rec, errors.Join(errNix, wrap(errSpace, "server %s", p.server.Name))
+	return found, known, errors.Join(errNix, errKnown)
 }
 
 func (p planningInstall) askNix(ctx context.Context, tell event.Teller, out *InstallPlan) (nix.Installation, error) {

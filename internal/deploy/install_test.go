@@ -276,7 +276,7 @@ func TestAnInstalledHostIsLikeAnyOther(t *testing.T) {
 	}
 	if requests := b.Requests(); len(requests) > 0 {
 		for _, r := range requests {
-			if strings.HasPrefix(r.Path, "/v2/") {
+			if strings.HasPrefix(r.Path, "/v2/") && r.Path != "/v2/droplets" { // whether the host is one of them
 				t.Errorf("DigitalOcean was asked about a host: %s %s", r.Method, r.Path)
 			}
 		}
@@ -367,6 +367,55 @@ func TestAVerifiedHostIsNotWipedByAHabit(t *testing.T) {
 	}
 }
 
+// TestAMachineOfTheFleetIsKnownUnderAnyName: a host of the fleet file is a name, and
+// what answers there may be another machine than the person thinks.
+func TestAMachineOfTheFleetIsKnownUnderAnyName(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(b *bareFleet)
+		says   string
+	}{
+		"a host that was renamed": {func(b *bareFleet) {
+			b.mustInstall()
+			db := b.fleet.Servers["db"]
+			db.Hosts = []fleet.Host{{Name: "db-one", Address: "127.0.0.1"}}
+			b.fleet.Servers["db"] = db
+		}, "a host key of db-1 of server db"},
+		"one of another server": {func(b *bareFleet) {
+			check(t, release.NewStore(recordsIn{b.scene}).Save(t.Context(), &release.Record{Server: "web", Droplets: []release.Droplet{
+				{ID: 7, Name: "web-1", HostKeys: []string{b.host.HostKey()}},
+			}}))
+		}, "a host key of web-1 of server web"},
+		"the address of a droplet": {func(b *bareFleet) {
+			droplets, err := b.ocean.Droplets(t.Context())
+			check(t, err)
+			db := b.fleet.Servers["db"]
+			db.Hosts, db.SSH.Port = []fleet.Host{{Name: "db-1", Address: droplets[0].IPv4}}, 22
+			b.fleet.Servers["db"] = db
+			b.direct = b.dialer // the way to droplets
+		}, "that of droplet web-1 of server web"},
+		"one that failed a later verification": {func(b *bareFleet) {
+			b.mustInstall()
+			rec := b.record("db")
+			rec.Droplets[0].Evidence.Checks[0].OK = false
+			check(t, release.NewStore(recordsIn{b.scene}).Save(t.Context(), rec))
+		}, "verified"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := openBare(t)
+			tc.change(b)
+			before := len(b.installer.jobs)
+			req := request()
+			req.Host = "db"
+			_, err := b.install(req)
+			if err == nil || !strings.Contains(err.Error(), tc.says) || !strings.Contains(err.Error(), "--reinstall") || len(b.installer.jobs) != before {
+				t.Errorf("%v%s", err, causes(err))
+			}
+		})
+	}
+}
+
 // TestTheOtherHostsOfAServerStayAsTheyAre: each is installed by itself.
 func TestTheOtherHostsOfAServerStayAsTheyAre(t *testing.T) {
 	t.Parallel()
@@ -386,6 +435,7 @@ func TestTheOtherHostsOfAServerStayAsTheyAre(t *testing.T) {
 		t.Errorf("which of the two: %v", err)
 	}
 	req.Host = "db-2"
+	b.host.SetHostKeys(sshtest.NewKey(t)) // it is another machine
 	plan, err := b.deployer().PlanInstall(t.Context(), req)
 	check(t, err)
 	if len(plan.Cautions) != 1 || !strings.Contains(plan.Cautions[0], "db-1 runs "+filepath.Base(former)) {
@@ -412,6 +462,7 @@ func TestWhatAnInstallationThatFailedLeftBehind(t *testing.T) {
 		outcome release.Outcome // of the record; empty: that of before
 		rebuild bool
 	}{
+		"that said no word":      {nil, "What it did to db-1 is not known", release.Failed, false},
 		"before it began":        {nil, "Nothing was changed on the disks of db-1", "", false},
 		"in the kexec":           {[]anywhere.Stage{anywhere.Leaving}, "a reset brings its former system back", "", false},
 		"while formatting":       {[]anywhere.Stage{anywhere.Leaving, anywhere.Formatting}, "its former system is lost", release.Failed, false},
@@ -428,7 +479,11 @@ func TestWhatAnInstallationThatFailedLeftBehind(t *testing.T) {
 				for _, last = range tc.stages {
 					at(last)
 				}
-				return &anywhere.FailedError{Stage: last, Err: errors.New("exit status 1")}
+				why := errors.New("exit status 1")
+				if strings.HasPrefix(tc.says, "What it did") {
+					why = anywhere.ErrNoWord
+				}
+				return &anywhere.FailedError{Stage: last, Err: why}
 			}
 			req := request()
 			req.Reinstall = true
