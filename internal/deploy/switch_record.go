@@ -147,7 +147,7 @@ func (s *serverRun) unproven(ctx context.Context, machine ocean.Droplet) error {
 func (s *serverRun) leftOn(ctx context.Context, machine ocean.Droplet, failed *activate.FailedError, out activate.Out) {
 	one := s.switches[machine.ID]
 	verb := failed.Verb
-	if out.System != failed.System {
+	if out.System != failed.System && !failed.Kept {
 		seen, err := verify.Identify(ctx, s.d.SSH, s.target(machine))
 		if err != nil || seen.System != failed.System {
 			return
@@ -156,6 +156,9 @@ func (s *serverRun) leftOn(ctx context.Context, machine ocean.Droplet, failed *a
 	}
 	one.runs, one.undone = true, verb == activate.Test
 	s.switched(ctx, machine, failed.Former, verb)
+	if failed.Exit == 0 { // it was not seen to the end
+		return
+	}
 	s.record.note(func(rec *release.Record) {
 		entry(rec, machine.ID, machine.Name).Evidence = &release.Evidence{
 			At: s.d.Clock.Now(), System: failed.System, Failed: failed.Units,

@@ -93,6 +93,8 @@ func (s *serverRun) switchState(d ocean.Droplet, o event.Outcome) string {
 		return "runs and boots what it did before"
 	case o == event.RolledBack:
 		return "runs " + systemWords(one.former) + " again, verified"
+	case o == event.Cancelled && !one.runs && verb == activate.Boot:
+		return "runs what it ran before; what it boots next is not certain"
 	case o == event.Cancelled && !one.runs:
 		return "goes back by itself, unless the new system was confirmed already"
 	case one.runs:

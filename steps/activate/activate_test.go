@@ -132,6 +132,27 @@ func TestARunThatIsCancelledTellsTheMachineToGoBackAtOnce(t *testing.T) {
 	b.expect(oldSystem, oldSystem, "new test", "old test unchecked")
 }
 
+func TestARunThatIsCancelledAfterItConfirmedKnowsThatTheSystemStays(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.write(newSystem+"/boot", `/bin/sleep 0.5`)
+	ctx, cancel := context.WithCancel(t.Context())
+	b.before = func(string) {
+		if _, err := os.Readlink(filepath.Join(b.root, "nix/var/nix/profiles/system-8-link")); err == nil {
+			cancel()
+		}
+	}
+	_, err := b.run(ctx, In{})
+	var failed *FailedError
+	if !errors.Is(err, context.Canceled) || !errors.As(err, &failed) || !failed.Kept || failed.WentBack {
+		t.Fatalf("%+v", err)
+	}
+	if text := err.Error(); !strings.Contains(text, "the new system was confirmed") || strings.Contains(text, "by itself") {
+		t.Errorf("%s", text)
+	}
+	b.expect(newSystem, newSystem, "new test", "new boot")
+}
+
 func TestFailedUnitsAreNamedAndTheConfirmedSystemStays(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)

@@ -26,6 +26,8 @@ type FailedError struct {
 	Said []string
 	// WentBack says that the machine runs Former, again or still.
 	WentBack bool
+	// Kept says that System was confirmed and stays, though it was not seen to the end.
+	Kept bool
 	// Err is why the machine was not reached, or nil.
 	Err error
 
@@ -157,6 +159,8 @@ func (e *FailedError) now() string {
 		return "the new system was confirmed: " + e.runs(e.System) + "; before it ran " + e.Former
 	case e.rebooted, e.outcome == "" && e.Err == nil:
 		return e.runs(orNone(e.current))
+	case e.Kept:
+		return "the new system was confirmed: it runs " + e.System + ", and the machine makes it the one that boots; before it ran " + e.Former
 	case e.Verb == Boot:
 		return "it runs " + e.Former + "; look at what its next boot brings: readlink -f /nix/var/nix/profiles/system"
 	default:

@@ -33,6 +33,7 @@ func (f *follower) finish(ctx context.Context) (Out, error) {
 	}
 	e.WentBack = e.outcome == outcomeWentBack || e.outcome == outcomeUnchanged ||
 		err == nil && a.gone() && a.current() == f.former
+	e.Kept = err != nil && a.values["decision"] == "confirmed" && (e.outcome == "" || e.outcome == outcomeKept || e.outcome == outcomeConfirmed)
 	if err == nil && e.outcome == outcomeWentBack && (e.Exit == 0 || e.Exit == unitsFailed) {
 		e.Err = f.unreached
 	}

@@ -2,7 +2,8 @@
 # decided is there.
 printf 'unit=%s\n' "$(timeout 10 systemctl is-active "$unit.service" 2>/dev/null)"
 if ! [ -d "$dir" ]; then echo gone=yes; fi
-for name in former state exit back-exit keep-exit restored outcome; do
+# The outcome is written last: whoever reads it first finds all that it stands for.
+for name in outcome former state exit back-exit keep-exit restored; do
   printf '%s=%s\n' "$name" "$(got "$name")"
 done
 printf 'decision=%s\ncurrent=%s\nprofile=%s\n' "$(decision)" "$(current)" "$(persisted)"
