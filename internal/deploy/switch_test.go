@@ -129,14 +129,15 @@ func TestACancelledSwitchIsUndoneByTheMachine(t *testing.T) {
 	defer cancel()
 	s.mu.Lock()
 	s.on = func(e event.Event) {
-		if phase, ok := e.(event.Phase); ok && phase.Step == "activate" && phase.Text == "activating" {
+		// On a busy computer the activation may be over before it is looked at.
+		if phase, ok := e.(event.Phase); ok && phase.Step == "activate" && strings.HasPrefix(phase.Text, "activat") {
 			cancel()
 		}
 	}
 	s.mu.Unlock()
 	result, err := d.Switch(ctx, plan)
 	if s.failed(err); deploy.ExitCode(ctx, err) != deploy.ExitCancelled {
-		t.Errorf("ends as %v", err)
+		t.Fatalf("ends as %v", err)
 	}
 	want := map[string]event.Outcome{"web": event.Cancelled, "web-1": event.Cancelled, "web-2": event.Untouched}
 	if diff := cmp.Diff(want, outcomes(result)); diff != "" {
