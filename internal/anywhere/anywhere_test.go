@@ -235,6 +235,15 @@ func TestASystemThatBootsFastIsNoImpostor(t *testing.T) {
 	}
 }
 
+// TestWhatItLeavesBehindIsNoFailure: a process in the background keeps its output open.
+func TestWhatItLeavesBehindIsNoFailure(t *testing.T) {
+	t.Parallel()
+	needsShell(t)
+	if _, err := run(t, t.Context(), "", "sleep 8 & echo '### Done! ###'"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestACancelledRunLeavesNoProcess: a shell that waits for another program hears
 // nothing of a signal to itself.
 func TestACancelledRunLeavesNoProcess(t *testing.T) {

@@ -3,6 +3,7 @@ package anywhere
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,6 +59,9 @@ func (c *Client) Run(ctx context.Context, j Job, p Progress) error {
 		endAll(cmd)
 	}
 	lines.flush()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well, and something that it started did not
+	}
 	if err == nil && w.stage < Done && ctx.Err() == nil {
 		err = ErrNoWord
 	}

@@ -98,6 +98,10 @@ func (b block) hold(d *Disk) {
 
 // String is a disk in a line.
 func (d Disk) String() string {
+	return plain(d.line())
+}
+
+func (d Disk) line() string {
 	text := d.Device
 	if d.Size > 0 {
 		text += ", " + Size(d.Size)

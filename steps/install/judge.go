@@ -62,11 +62,24 @@ func Judge(f Facts, w Want) (faults []error, cautions []string) {
 				no("it has no %s, which the configuration's disko.devices formats; %s", device, f.disks())
 			}
 		}
+		if named := f.byOrder(w); len(named) > 0 {
+			cautions = append(cautions, fmt.Sprintf("the installer's kernel may give %s to another of its %d disks than the kernel that runs: name disks in disko.devices by /dev/disk/by-id",
+				strings.Join(named, ", "), len(f.Disks)))
+		}
 		if f.DisksUnknown != "" {
 			cautions = append(cautions, "what is on its disks is not known: "+f.DisksUnknown)
 		}
 	}
 	return faults, cautions
+}
+
+// byOrder are devices whose names a kernel gives in the order in which it finds the
+// disks, on a host with several, where another kernel is to format them.
+func (f Facts) byOrder(w Want) []string {
+	if len(f.Disks) < 2 || f.Installer {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(w.Devices), func(device string) bool { return f.Devices[device] != device })
 }
 
 // judgeKexec looks at what leaving the former system needs.

@@ -92,7 +92,11 @@ func TestOddAnswers(t *testing.T) {
 		"memory beyond all there": {[]string{"2012340 kB", "9223372036854775807 kB"}, func(f Facts) bool { return f.Memory == 0 }},
 		"lsblk that is cut off":   {[]string{"disk ]}\n", ""}, func(f Facts) bool { return f.Disks == nil && strings.Contains(f.DisksUnknown, "lsblk") }},
 		"no lsblk":                {[]string{"key ssh", "nodisk it has no lsblk\nkey ssh"}, func(f Facts) bool { return f.DisksUnknown == "it has no lsblk" }},
-		"a list without entries":  {[]string{`"mountpoints":["/"]`, `"mountpoints":[]`}, func(f Facts) bool { return f.Disks[0].Holds[0] == "vda1 ext4" }},
+		"a terminal's commands": {
+			[]string{"GNU/Linux", "GNU\x1b[8m/Linux", `"mountpoints":["/"]`, `"mountpoints":["/\u001b[8m\u202e"]`},
+			func(f Facts) bool { return !strings.ContainsAny(f.String()+f.Disks[0].String(), "\x1b\u202e") },
+		},
+		"a list without entries": {[]string{`"mountpoints":["/"]`, `"mountpoints":[]`}, func(f Facts) bool { return f.Disks[0].Holds[0] == "vda1 ext4" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,7 +204,16 @@ func TestWhatKeepsAHostFromBeingInstalled(t *testing.T) {
 		"little memory":         {func(f *Facts) { f.Memory = 1000 << 20 }, Want{Phases: all}, nil, []string{"1 GB of memory"}},
 		"memory that is secret": {func(f *Facts) { f.Memory = 0 }, Want{Phases: all}, nil, []string{"memory"}},
 		"disks that are secret": {func(f *Facts) { f.Disks, f.DisksUnknown = nil, "it has no lsblk" }, Want{Phases: all}, nil, []string{"it has no lsblk"}},
-		"a disk not formatted":  {nil, Want{Phases: []anywhere.Phase{anywhere.Kexec}, Devices: []string{"/dev/sdz"}}, nil, nil},
+		"disks that may change": {
+			func(f *Facts) {
+				f.Disks = append(f.Disks, Disk{Device: "/dev/vdb"})
+				f.Devices = map[string]string{"/dev/vda": "/dev/vda", "/dev/disk/by-id/two": "/dev/vdb"}
+			},
+			Want{Phases: all, Devices: []string{"/dev/vda", "/dev/disk/by-id/two"}},
+			nil,
+			[]string{"may give /dev/vda to another of its 2 disks"},
+		},
+		"a disk not formatted": {nil, Want{Phases: []anywhere.Phase{anywhere.Kexec}, Devices: []string{"/dev/sdz"}}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

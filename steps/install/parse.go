@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -22,7 +23,7 @@ func parse(answer string) (Facts, error) {
 	var device string
 	started, ended := false, false
 	for line := range strings.Lines(answer) {
-		line = strings.TrimRight(line, "\r\n")
+		line = plain(strings.TrimRight(line, "\r\n"))
 		if !started {
 			started = line == "snowdrop-install v1"
 			continue
@@ -128,6 +129,17 @@ func (f *Facts) release(line string) {
 	case "VARIANT_ID":
 		f.Installer = value == "installer"
 	}
+}
+
+// plain is text without what commands a terminal, as that could hide from a person
+// which disks are wiped.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return -1
+	}, text)
 }
 
 func between(text, from, to string) string {
