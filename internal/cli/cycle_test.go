@@ -63,3 +63,11 @@ func TestAFailedUpdateFailsADeployThatIsDoneAllTheSame(t *testing.T) {
 	// What is asked for by its commit needs no update.
 	hasAll(t, p.want(0, "deploy", "--cycle", "nightly", "--yes", "--revision", strings.Repeat("1", 40)), "nothing to do")
 }
+
+func TestThatNoServerIsInTheCycleIsSaid(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	p.clone("{cron: \"0 3 * * *\", ref: main}\n  weekly: {cron: \"0 4 * * 1\", ref: main}")
+	hasAll(t, p.want(0, "deploy", "--cycle", "weekly", "--yes"), "no server is in the cycle weekly, so there is nothing to do")
+	hasAll(t, p.want(0, "plan", "--cycle", "weekly", "--server", "web"), "none of web is in the cycle weekly")
+}

@@ -56,13 +56,17 @@ type CycleTaken struct {
 func (t CycleTaken) String() string { return t.words }
 
 // Take is a request at its cycle's commit. A request without a cycle, or with a
-// revision of its own, and one whose cycle has no ref are as they were. Inputs are
+// revision of its own, one whose cycle has no ref, and one for no server are as they
+// were. Inputs are
 // brought up to date only if update says so; in a dry run and in a preview it is only
 // told what would be.
 func (c CycleSource) Take(ctx context.Context, req Request, update bool) (CycleTaken, error) {
 	cycle, ok := c.Fleet.Cycles[req.Cycle]
 	if !ok || cycle.Ref == "" || req.Revision != "" {
 		return CycleTaken{Request: req}, nil
+	}
+	if servers, err := c.Fleet.Select(req.Servers, req.Cycle); err == nil && len(servers) == 0 {
+		return CycleTaken{Request: req}, nil // the plan says so
 	}
 	if !update {
 		cycle.Update = nil

@@ -256,6 +256,17 @@ func TestARevisionThatIsAskedForWinsOverTheRef(t *testing.T) {
 	}
 }
 
+func TestForNoServerNothingIsUpdated(t *testing.T) {
+	t.Parallel()
+	f := newForge(t, `{cron: "0 3 * * *", ref: main, update: {via: branch}}`)
+	before := f.at("main")
+	taken, err := f.take(deploy.Request{Servers: []string{"db"}, Cycle: "nightly"}) // db is in no cycle
+	check(t, err)
+	if taken.Revision != "" || f.at("main") != before || f.heard() != "" {
+		t.Errorf("%+v, main is at %s, said:\n%s", taken, f.at("main"), f.heard())
+	}
+}
+
 func TestAnUpdateIsOfferedAndTheRefDeployedAsItIs(t *testing.T) {
 	t.Parallel()
 	f := newForge(t, `{cron: "0 3 * * *", ref: main, update: {inputs: [nixpkgs]}}`)

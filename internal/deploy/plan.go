@@ -205,6 +205,9 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 		meta  nix.Metadata
 		now   world
 	)
+	if len(p.servers) == 0 && req.Cycle != "" {
+		tell.Warn("%s in the cycle %s, so there is nothing to do: give a server `cycle: %s`", noneOf(req.Servers), req.Cycle, req.Cycle)
+	}
 	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(p.servers), "server"))
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {

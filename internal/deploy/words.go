@@ -74,3 +74,11 @@ func list(names []string) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// noneOf begins a sentence that is true of none of the servers asked for.
+func noneOf(asked []string) string {
+	if len(asked) == 0 {
+		return "no server is"
+	}
+	return "none of " + list(asked) + " is"
+}
