@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,5 +120,31 @@ func TestABootThatIsNotKeptIsNotCalledVerified(t *testing.T) {
 	}
 	if sw := s.known("web", "web-1").Switched; sw != nil {
 		t.Errorf("record: %+v", sw)
+	}
+}
+
+func TestAMachineThatSomebodyElseSwitchesIsNotCalledVerified(t *testing.T) {
+	t.Parallel()
+	s := switchable(t, "stop")
+	s.mustRun()
+	s.release(second, "web", system(web("b"), "b"))
+	var once sync.Once
+	s.mu.Lock()
+	s.on = func(e event.Event) {
+		if phase, ok := e.(event.Phase); !ok || phase.Text != "activating" {
+			return
+		}
+		once.Do(func() {
+			_, err := s.doSwitch(deploy.SwitchRequest{Request: deploy.Request{Servers: []string{"web"}}})
+			says(t, causes(err), "another switch is under way")
+			if known := s.known("web", "web-1"); known.Evidence.OK() || !known.VerifiedAt.IsZero() {
+				t.Errorf("record: %+v", known)
+			}
+		})
+	}
+	s.mu.Unlock()
+	s.switchWeb("")
+	if known := s.known("web", "web-1"); known.Switched == nil || !known.Evidence.OK() {
+		t.Errorf("record: %+v", known)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
+	"github.com/versatus/snowdrop/internal/remote"
 	"github.com/versatus/snowdrop/steps"
 	"github.com/versatus/snowdrop/steps/activate"
 	"github.com/versatus/snowdrop/steps/transfer"
@@ -193,6 +194,8 @@ func (s *serverRun) switchOne(ctx context.Context, machine ocean.Droplet) error 
 		}
 		s.leftOn(ctx, machine, failed, out)
 		return err
+	case errors.Is(err, activate.ErrBusy), errors.Is(err, remote.ErrLost), errors.Is(err, remote.ErrTimeout):
+		return err // what it will run is not known
 	default: // nothing was changed on it
 		s.record.note(func(rec *release.Record) {
 			e := entry(rec, machine.ID, machine.Name)
