@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/versatus/snowdrop/internal/connect"
 	"github.com/versatus/snowdrop/internal/deploy"
@@ -190,7 +191,24 @@ func (a *app) runVM(ctx context.Context, script vm.Script, o vm.Options, f *vmFl
 	}
 	o.Disk, o.Dir, o.Lock = state.Disk, state.Dir, state.Lock()
 	a.announce(o, server)
+	defer a.keepTerminal()()
 	return vm.Run(ctx, script, o, vm.Terminal{In: a.io.In, Out: a.io.Out, Err: a.io.Err, Environ: os.Environ()}) //nolint:wrapcheck // it says what ran
+}
+
+// keepTerminal remembers how the terminal is set, and returns what sets it so again: a
+// QEMU that was killed leaves it without an echo.
+func (a *app) keepTerminal() func() {
+	in, ok := a.io.In.(*os.File)
+	if !ok {
+		return func() {}
+	}
+	was, err := term.GetState(int(in.Fd())) //nolint:gosec // a file descriptor is a small number
+	if err != nil {
+		return func() {} // it is no terminal
+	}
+	return func() {
+		_ = term.Restore(int(in.Fd()), was) //nolint:errcheck,gosec // the terminal may be closed; see above
+	}
 }
 
 // announce says where the state is, how to get in, and how it will be.
