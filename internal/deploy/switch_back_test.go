@@ -1,14 +1,19 @@
 package deploy_test
 
 import (
+	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/lab"
+	"github.com/versatus/snowdrop/internal/nix"
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/steps/activate"
 )
@@ -128,23 +133,50 @@ func TestAMachineThatSomebodyElseSwitchesIsNotCalledVerified(t *testing.T) {
 	s := switchable(t, "stop")
 	s.mustRun()
 	s.release(second, "web", system(web("b"), "b"))
+	activating, refused, ended := make(chan struct{}), make(chan struct{}), make(chan error)
 	var once sync.Once
 	s.mu.Lock()
 	s.on = func(e event.Event) {
-		if phase, ok := e.(event.Phase); !ok || phase.Text != "activating" {
-			return
+		if phase, ok := e.(event.Phase); ok && phase.Text == "activating" {
+			once.Do(func() {
+				close(activating)
+				<-refused
+			})
 		}
-		once.Do(func() {
-			_, err := s.doSwitch(deploy.SwitchRequest{Request: deploy.Request{Servers: []string{"web"}}})
-			says(t, causes(err), "another switch is under way")
-			if known := s.known("web", "web-1"); known.Evidence.OK() || !known.VerifiedAt.IsZero() {
-				t.Errorf("record: %+v", known)
-			}
-		})
 	}
 	s.mu.Unlock()
-	s.switchWeb("")
+	req := deploy.SwitchRequest{Request: deploy.Request{Servers: []string{"web"}}, Confirm: time.Hour}
+	s.nix = &interrupted{Builder: s.builder, by: func() {
+		go func() {
+			_, err := s.doSwitch(req)
+			ended <- err
+		}()
+		<-activating
+	}}
+	_, err := s.doSwitch(req)
+	says(t, causes(err), "another switch is under way")
+	if known := s.known("web", "web-1"); known.Evidence.OK() || !known.VerifiedAt.IsZero() {
+		t.Errorf("record: %+v", known)
+	}
+	close(refused)
+	if err := <-ended; err != nil {
+		t.Fatalf("%v%s", err, causes(err))
+	}
 	if known := s.known("web", "web-1"); known.Switched == nil || !known.Evidence.OK() {
 		t.Errorf("record: %+v", known)
 	}
+}
+
+// interrupted is a nix during whose first copy something else is done.
+type interrupted struct {
+	*lab.Builder
+	by   func()
+	done atomic.Bool
+}
+
+func (i *interrupted) Copy(ctx context.Context, c nix.Copy, p nix.Progress) (int, error) {
+	if i.done.CompareAndSwap(false, true) {
+		i.by()
+	}
+	return i.Builder.Copy(ctx, c, p)
 }
