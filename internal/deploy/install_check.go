@@ -27,6 +27,8 @@ func hostOf(f *fleet.Fleet, name string) (fleet.Server, fleet.Host, error) {
 	}
 	named, isServer := f.Servers[name]
 	switch {
+	case len(in) == 1 && isServer && named.Provider == fleet.SSHHosts && in[0] != name:
+		return server, host, fmt.Errorf("%s is a host of server %s, and a server of its own: rename one of them", name, in[0])
 	case len(in) == 1:
 		return server, host, nil
 	case len(in) > 1:

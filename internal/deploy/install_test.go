@@ -315,6 +315,12 @@ func TestNothingIsDoneWhereAnythingIsWrong(t *testing.T) {
 			}
 		}
 	}
+	db1 := b.fleet.Servers["db"]
+	b.fleet.Servers["db-1"] = fleet.Server{Name: "db-1", Provider: fleet.SSHHosts, Hosts: []fleet.Host{{Name: "rack-7", Address: "192.0.2.7"}}, System: db1.System}
+	if _, err := b.install(request()); err == nil || !strings.Contains(err.Error(), "db-1 is a host of server db, and a server of its own") {
+		t.Errorf("a name of two machines: %v", err)
+	}
+	delete(b.fleet.Servers, "db-1")
 	b.host.answer = []string{"container none", "container lxc", "is /dev/vda\n", ""}
 	b.nix.err = errors.New("attribute 'diskoScript' missing")
 	db := b.fleet.Servers["db"]
