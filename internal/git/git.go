@@ -6,7 +6,6 @@ package git
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -53,22 +52,32 @@ func New(cfg Config) *Client {
 	}
 	// Nobody sits there to be asked; an editor or a pager would wait for ever.
 	c.env = append(c.env, "GIT_TERMINAL_PROMPT=0", "GIT_EDITOR=:", "GIT_PAGER=cat", "LC_ALL=C")
-	c.settings = identify(cfg.Token, cfg.Server)
+	env, settings := identify(cfg.Token, cfg.Server)
+	c.env, c.settings = append(c.env, env...), settings
 	return c
 }
 
-// identify gives git a token. It stands in the environment, where it is not to be
-// seen by others, as on a command line it would be. The empty value makes git forget
-// the header that actions/checkout may have left in the repository's configuration:
-// GitHub refuses requests that have two.
-// https://git-scm.com/docs/git-config#Documentation/git-config.txt-httpextraHeader
-func identify(token, server string) [][2]string {
+// variable is what git's environment calls the token.
+const variable = "SNOWDROP_GIT_TOKEN"
+
+// identify gives git a token, as a credential helper: a header would be sent to where
+// the server redirects to as well, while a credential is asked for by address. It
+// stands in the environment, where it is not to be seen by others, as on a command
+// line it would be. The empty values make git forget other helpers, which might ask
+// somebody, and the header that actions/checkout may have left in the repository's
+// configuration.
+// https://git-scm.com/docs/gitcredentials#_custom_helpers
+func identify(token, server string) (env []string, settings [][2]string) {
 	if token == "" || server == "" {
-		return nil
+		return nil, nil
 	}
-	key := "http." + strings.TrimSuffix(server, "/") + "/.extraheader"
-	basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
-	return [][2]string{{key, ""}, {key, "AUTHORIZATION: basic " + basic}}
+	server = strings.TrimSuffix(server, "/")
+	helper := "credential." + server + ".helper"
+	return []string{variable + "=" + token}, [][2]string{
+		{"http." + server + "/.extraheader", ""},
+		{helper, ""},
+		{helper, `!f() { printf 'username=x-access-token\npassword=%s\n' "$` + variable + `"; }; f`},
+	}
 }
 
 // configured adds settings to an environment, after those that it has: people set

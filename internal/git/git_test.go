@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -387,35 +388,84 @@ func TestErrorsOfGitNameNoPassword(t *testing.T) {
 	}
 }
 
-func TestATokenIsSentToItsServerAloneAndOnce(t *testing.T) {
+// sent is what a server got as Authorization.
+type sent struct {
+	mu     sync.Mutex
+	values []string
+}
+
+func (s *sent) see(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = append(s.values, r.Header.Values("Authorization")...)
+}
+
+// serve gives out the server's repository by HTTP, as OWNER/bare. Whoever asks has to
+// say who they are, if private is set; moved, if set, is where it went.
+func (s *server) serve(private bool, moved string) (string, *sent) {
+	s.t.Helper()
+	bin, err := exec.LookPath("git")
+	check(s.t, err)
+	got := &sent{}
+	backend := &cgi.Handler{Path: bin, Args: []string{"http-backend"}, Root: "/acme", Env: []string{
+		"GIT_PROJECT_ROOT=" + filepath.Dir(strings.TrimPrefix(s.address, "file://")), "GIT_HTTP_EXPORT_ALL=1",
+	}}
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got.see(r)
+		switch {
+		case private && r.Header.Get("Authorization") == "":
+			w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case moved != "":
+			http.Redirect(w, r, moved+r.URL.String(), http.StatusMovedPermanently)
+		default:
+			backend.ServeHTTP(w, r)
+		}
+	}))
+	s.t.Cleanup(h.Close)
+	return h.URL, got
+}
+
+func TestATokenIsSentToItsServerAlone(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	var mu sync.Mutex
-	sent := map[string][]string{}
-	listen := func(name string) string {
-		h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			mu.Lock()
-			defer mu.Unlock()
-			sent[name] = r.Header.Values("Authorization")
-			w.WriteHeader(http.StatusNotFound)
-		}))
-		t.Cleanup(h.Close)
-		return h.URL
-	}
-	github, elsewhere := listen("github"), listen("elsewhere")
+	one := s.commit("one")
 	r := s.clone()
-	run(t, r.Root, "config", "http."+github+"/.extraheader", "AUTHORIZATION: basic left") // as actions/checkout does
-	c := git.New(git.Config{Token: "secret", Server: github, Env: []string{"GIT_CONFIG_GLOBAL=" + os.DevNull}})
-	for _, address := range []string{github, elsewhere} {
-		if _, err := c.Resolve(t.Context(), r.Root, address+"/acme/fleet", "main"); err == nil {
-			t.Error("the server knows no repository, and there is one")
+	elsewhere, away := s.serve(false, "")
+	private, refused := s.serve(true, "")
+	const basic = "basic eC1hY2Nlc3MtdG9rZW46c2VjcmV0"
+	for name, test := range map[string]struct {
+		private bool
+		moved   string
+		found   bool
+	}{
+		"its own":                     {private: true, found: true},
+		"moved":                       {moved: elsewhere, found: true},
+		"moved to where it is asked":  {moved: private},
+		"moved, as is said to us":     {private: true, moved: elsewhere},
+		"moved there, as is said too": {private: true, moved: private},
+	} {
+		github, got := s.serve(test.private, test.moved)
+		run(t, r.Root, "config", "http."+github+"/.extraheader", "AUTHORIZATION: basic left") // as actions/checkout does
+		run(t, r.Root, "config", "credential.helper", "!echo password=left; echo username=left; :")
+		c := git.New(git.Config{Token: "secret", Server: github + "/", Env: []string{"GIT_CONFIG_GLOBAL=" + os.DevNull}})
+		ref, err := c.Resolve(t.Context(), r.Root, github+"/acme/bare", "main")
+		if test.found && (err != nil || ref.Revision != one) {
+			t.Errorf("%s: %+v, %v", name, ref, err)
+		}
+		if test.private && len(got.values) == 0 {
+			t.Errorf("%s: nothing was sent", name)
+		}
+		for _, value := range got.values {
+			if !strings.EqualFold(value, basic) {
+				t.Errorf("%s: sent %q", name, value)
+			}
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	want := map[string][]string{"github": {"basic eC1hY2Nlc3MtdG9rZW46c2VjcmV0"}, "elsewhere": nil}
-	if diff := cmp.Diff(want, sent); diff != "" {
-		t.Error(diff)
+	for _, value := range append(away.values, refused.values...) {
+		if strings.EqualFold(value, basic) {
+			t.Error("it was sent elsewhere")
+		}
 	}
 }
 
