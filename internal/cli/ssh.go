@@ -145,7 +145,7 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 	keys := m.Target.Keys
 	if m.Doubt != "" && !keys.AcceptNewSet {
 		if err := s.unlike(ctx, m); err != nil {
-			return err
+			return exitStatus{code: sshFailed, err: err} // as ssh ends, when the machine starts to answer only now
 		}
 	}
 	config, err := s.outside.SSH.OpenSSH(ctx, m.Target)
