@@ -127,7 +127,8 @@ func (f *follower) start(ctx context.Context) error {
 // of ctx, or says that the machine was not heard of until the deadline.
 func (f *follower) follow(ctx context.Context) error {
 	begun := f.clock.Now()
-	deadline := begun.Add(f.in.Timeout + killGrace + slack)
+	// A machine that cannot be reached any more does not say when it began to wait.
+	deadline := begun.Add(f.in.Timeout + killGrace + f.in.Confirm + slack)
 	waiting := false
 	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
 		f.step(ctx)
