@@ -44,6 +44,7 @@ func (d *Deployer) VerifyVM(ctx context.Context, req VMRequest) (release.Evidenc
 	outcome, state := outcomeOf(ctx, err), "was stopped, its disk is gone"
 	if t.machine == nil {
 		outcome, state = event.Untouched, "was not started"
+		_ = os.Remove(req.Log) //nolint:errcheck // it is empty, and may not be there
 	}
 	took := d.Clock.Now().Sub(started)
 	d.Sink.Emit(event.DropletFinished{Subject: t.on, Outcome: outcome, State: state})

@@ -103,6 +103,7 @@ func (m *Machine) Stop() error {
 		kill(m.cmd)
 		<-m.done
 	}
+	kill(m.cmd) // those of its group that did not take the hint
 	if err := os.RemoveAll(m.work); err != nil {
 		return fmt.Errorf("remove what is left of the virtual machine %s: %w", m.script.Name, err)
 	}

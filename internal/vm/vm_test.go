@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -358,6 +359,28 @@ func TestNothingIsLeftOfAMachineThatWasStopped(t *testing.T) {
 				t.Errorf("the log has %q", said)
 			}
 		})
+	}
+}
+
+// TestWhatAMachineStartedEndsWithIt: a script may not be what QEMU runs in, and has
+// helpers beside it, which would hold a disk that is gone.
+func TestWhatAMachineStartedEndsWithIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	helper := filepath.Join(dir, "helper")
+	s := script(t, `sh -c 'trap "" TERM; echo $$ > "`+helper+`.new"; mv "`+helper+`.new" "`+helper+`"; while :; do sleep 0.05; done' &
+trap 'exit 0' TERM; while :; do sleep 0.05; done`)
+	m, err := vm.Start(s, vm.Options{}, filepath.Join(dir, "log"), os.Environ())
+	check(t, err)
+	waitFor(t, helper)
+	check(t, m.Stop())
+	pid, err := os.ReadFile(helper)
+	check(t, err)
+	for i := 0; exec.Command("kill", "-0", strings.TrimSpace(string(pid))).Run() == nil; i++ {
+		if i == 1000 {
+			t.Fatalf("process %s lives on", pid)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
