@@ -53,7 +53,7 @@ func TestACancelledSwitchSaysInTimeWhatBecomesOfEachMachine(t *testing.T) {
 			if code := deploy.ExitCode(ctx, err); code != deploy.ExitCancelled {
 				t.Errorf("ends with %d: %v", code, err)
 			}
-			for range 1000 { // a machine goes back meanwhile
+			for range 400 { // a machine goes back meanwhile
 				check(t, s.clock.Sleep(t.Context(), time.Second))
 			}
 			one := result.Servers[0].Droplets[0]

@@ -23,13 +23,13 @@ const switchServers = `
     image: .#web-image
     system: .#web-toplevel
     droplets: {names: [web-1, web-2]}
-    rollout: {batch: 1, on-failure: %s, confirm-timeout: 15m}
+    rollout: {batch: 1, on-failure: %s, confirm-timeout: 3m}
     verify: {units: [nginx.service], http: [{url: "http://{{.IPv4}}/healthz"}], soak: 2s, timeout: 10m}
   db:
     provider: ssh
     hosts: [{name: db-1, address: %s}]
     system: .#db-toplevel
-    rollout: {on-failure: %[1]s, confirm-timeout: 15m}
+    rollout: {on-failure: %[1]s, confirm-timeout: 3m}
     verify: {units: [nginx.service], soak: 2s, timeout: 10m}
 `
 

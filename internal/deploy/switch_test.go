@@ -198,7 +198,7 @@ func TestSudoBecomesRootForTheSwitch(t *testing.T) {
     image: .#web-image
     droplets: {names: [web-1]}
     ssh: {user: deploy}
-    rollout: {confirm-timeout: 15m}
+    rollout: {confirm-timeout: 3m}
     verify: {units: [nginx.service], soak: 2s}
 `,
 		droplets: []lab.DropletSpec{{Name: "web-1", Image: new(locked)}},
