@@ -94,7 +94,7 @@ func (a *app) examine(ctx context.Context, fl *fleet.Fleet) findings {
 		return f
 	}
 	defer func() { _ = outside.SSH.Close() }() // nothing is under way any more
-	if outside.Ocean != nil { // a fleet without droplets needs no account
+	if outside.Ocean != nil {                  // a fleet without droplets needs no account
 		account, err := outside.Ocean.Account(ctx)
 		f.add("DigitalOcean", fmt.Sprintf("%s, account %s", account.Email, account.Status), err)
 		if err == nil {

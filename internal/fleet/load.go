@@ -100,7 +100,7 @@ func builtin(name string) Server {
 		Name:     name,
 		Provider: DigitalOcean,
 		Keep:     3,
-		SSH:  SSH{User: "root", Port: 22, Address: "public", HostKeyPolicy: Rotate},
+		SSH:      SSH{User: "root", Port: 22, Address: "public", HostKeyPolicy: Rotate},
 		Rollout: Rollout{
 			Batch:          Batch{Count: 1},
 			OnFailure:      Stop,
