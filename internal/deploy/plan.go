@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -134,13 +133,6 @@ func (p Plan) Pending() []ServerPlan {
 	return pending
 }
 
-// world is what the outside said when the plan was made: one list each.
-type world struct {
-	droplets []ocean.Droplet
-	images   []ocean.Image
-	records  map[string]*release.Record
-}
-
 // Plan finds out what to do and changes nothing. Everything that would keep it
 // from working is found here, for all servers at once: unknown droplets, ones
 // that cannot be rebuilt, secrets that are not there, a newer revision.
@@ -247,36 +239,6 @@ func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Pla
 		plan.tellSwitched(tell)
 	}
 	return plan, errors.Join(faults...)
-}
-
-// look asks the outside what there is: one list of droplets, one of images, and
-// a record for each server, side by side.
-func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, error) {
-	w := world{records: map[string]*release.Record{}}
-	records := make([]*release.Record, len(servers))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(8)
-	if slices.ContainsFunc(servers, onDroplets) { // hosts are in no account
-		group.Go(func() (err error) {
-			w.droplets, err = d.Ocean.Droplets(ctx)
-			return wrap(err, "list droplets")
-		})
-		group.Go(func() (err error) {
-			w.images, err = d.Ocean.CustomImages(ctx)
-			return wrap(err, "list custom images")
-		})
-	}
-	for i, s := range servers {
-		group.Go(func() (err error) {
-			records[i], err = d.records.Current(ctx, s.Name)
-			return wrap(err, "server %s", s.Name)
-		})
-	}
-	err := group.Wait()
-	for i, s := range servers {
-		w.records[s.Name] = records[i]
-	}
-	return w, err //nolint:wrapcheck // each part has said what it was doing
 }
 
 // server plans one server.

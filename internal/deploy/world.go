@@ -1,0 +1,49 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/ocean"
+	"github.com/versatus/snowdrop/internal/release"
+)
+
+// world is what the outside said when the plan was made: one list each.
+type world struct {
+	droplets []ocean.Droplet
+	images   []ocean.Image
+	records  map[string]*release.Record
+}
+
+// look asks the outside what there is: one list of droplets, one of images, and
+// a record for each server, side by side.
+func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, error) {
+	w := world{records: map[string]*release.Record{}}
+	records := make([]*release.Record, len(servers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	if slices.ContainsFunc(servers, onDroplets) { // hosts are in no account
+		group.Go(func() (err error) {
+			w.droplets, err = d.Ocean.Droplets(ctx)
+			return wrap(err, "list droplets")
+		})
+		group.Go(func() (err error) {
+			w.images, err = d.Ocean.CustomImages(ctx)
+			return wrap(err, "list custom images")
+		})
+	}
+	for i, s := range servers {
+		group.Go(func() (err error) {
+			records[i], err = d.records.Current(ctx, s.Name)
+			return wrap(err, "server %s", s.Name)
+		})
+	}
+	err := group.Wait()
+	for i, s := range servers {
+		w.records[s.Name] = records[i]
+	}
+	return w, err //nolint:wrapcheck // each part has said what it was doing
+}
