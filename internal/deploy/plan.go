@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
-	"github.com/versatus/snowdrop/internal/nix"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
 	"github.com/versatus/snowdrop/steps"
@@ -192,36 +189,19 @@ func (planning) Name() string { return "plan" }
 
 // Run implements steps.Step.
 func (p planning) Run(ctx context.Context, tell event.Teller, req Request) (*Plan, error) {
-	var (
-		built build.Out
-		meta  nix.Metadata
-		now   world
-	)
 	if len(p.servers) == 0 && req.Cycle != "" {
 		tell.Warn("%s in the cycle %s, so there is nothing to do: give a server `cycle: %s`", noneOf(req.Servers), req.Cycle, req.Cycle)
 	}
-	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(p.servers), "server"))
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		meta, err = p.d.Nix.Metadata(gctx, p.flake)
-		return wrap(err, "read the flake's revision")
+	var built build.Out
+	meta, now, err := p.d.gather(ctx, tell, p.flake, p.servers, func(ctx context.Context) (err error) {
+		built, _, err = build.Step{Nix: p.d.Nix}.DryRun(ctx, buildInput(p.servers))
+		return err //nolint:wrapcheck // the caller does
 	})
-	group.Go(func() (err error) {
-		built, _, err = build.Step{Nix: p.d.Nix}.DryRun(gctx, buildInput(p.servers))
-		return wrap(err, "evaluate")
-	})
-	group.Go(func() (err error) {
-		now, err = p.d.lookSettled(gctx, tell, p.servers)
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return nil, err //nolint:wrapcheck // each part has said what it was doing
+	if err != nil {
+		return nil, err
 	}
-	plan := &Plan{Request: req, Revision: meta.Revision, RevisionTime: meta.LastModified, world: now}
-	if meta.Dirty {
-		tell.Warn("the flake is not a clean git checkout: the records will name no revision")
-		plan.Revision = ""
-	}
+	plan := &Plan{Request: req, world: now}
+	plan.ofFlake(tell, meta)
 	var faults []error
 	for _, server := range p.servers {
 		one, err := plan.server(server, built.Servers[server.Name])

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/nix"
@@ -94,35 +92,18 @@ func (planningSwitch) Name() string { return "plan" }
 
 // Run implements steps.Step.
 func (p planningSwitch) Run(ctx context.Context, tell event.Teller, req SwitchRequest) (*Plan, error) {
-	var (
-		outputs []nix.Output
-		meta    nix.Metadata
-		now     world
-	)
-	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(p.servers), "server"))
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		meta, err = p.d.Nix.Metadata(gctx, p.flake)
-		return wrap(err, "read the flake's revision")
-	})
-	group.Go(func() (err error) {
+	var outputs []nix.Output
+	meta, now, err := p.d.gather(ctx, tell, p.flake, p.servers, func(ctx context.Context) (err error) {
 		if req.OnServer == "" {
-			outputs, err = p.d.Nix.Evaluate(gctx, systemsOf(p.servers))
+			outputs, err = p.d.Nix.Evaluate(ctx, systemsOf(p.servers))
 		}
-		return wrap(err, "evaluate")
+		return err //nolint:wrapcheck // the caller does
 	})
-	group.Go(func() (err error) {
-		now, err = p.d.lookSettled(gctx, tell, p.servers)
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return nil, err //nolint:wrapcheck // each part has said what it was doing
+	if err != nil {
+		return nil, err
 	}
-	plan := &Plan{Request: req.Request, Revision: meta.Revision, RevisionTime: meta.LastModified, lookOnly: true, world: now, how: &req}
-	if meta.Dirty {
-		tell.Warn("the flake is not a clean git checkout: the records will name no revision")
-		plan.Revision = ""
-	}
+	plan := &Plan{Request: req.Request, lookOnly: true, world: now, how: &req}
+	plan.ofFlake(tell, meta)
 	var faults []error
 	if meta.Dirty && req.OnServer != "" {
 		faults = append(faults, UsageError{Err: errors.New("--on-server builds what others can fetch: commit and push what is changed here")})

@@ -6,7 +6,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
+	"github.com/versatus/snowdrop/internal/nix"
 	"github.com/versatus/snowdrop/internal/ocean"
 	"github.com/versatus/snowdrop/internal/release"
 )
@@ -46,4 +48,35 @@ func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, err
 		w.records[s.Name] = records[i]
 	}
 	return w, err //nolint:wrapcheck // each part has said what it was doing
+}
+
+// gather asks for what every plan starts from, side by side with an evaluation: the
+// flake's revision, and what there is.
+func (d *Deployer) gather(ctx context.Context, tell event.Teller, flake string, servers []fleet.Server, evaluate func(context.Context) error) (nix.Metadata, world, error) {
+	var (
+		meta nix.Metadata
+		now  world
+	)
+	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(servers), "server"))
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		meta, err = d.Nix.Metadata(gctx, flake)
+		return wrap(err, "read the flake's revision")
+	})
+	group.Go(func() error { return wrap(evaluate(gctx), "evaluate") })
+	group.Go(func() (err error) {
+		now, err = d.lookSettled(gctx, tell, servers)
+		return err
+	})
+	err := group.Wait()
+	return meta, now, err //nolint:wrapcheck // each part has said what it was doing
+}
+
+// ofFlake sets the revision of a plan; a tree that is not committed has none.
+func (p *Plan) ofFlake(tell event.Teller, meta nix.Metadata) {
+	p.Revision, p.RevisionTime = meta.Revision, meta.LastModified
+	if meta.Dirty {
+		tell.Warn("the flake is not a clean git checkout: the records will name no revision")
+		p.Revision = ""
+	}
 }
