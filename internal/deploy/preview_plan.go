@@ -43,21 +43,15 @@ func (p planningPreview) Run(ctx context.Context, tell event.Teller, req Preview
 		sizes []ocean.Size
 		plan  previewPlan
 	)
-	tell.Phase("evaluating %s, asking DigitalOcean and the Space", plural(len(p.servers), "server"))
 	for _, url := range p.beside {
 		tell.Warn("%s is not asked: it names nothing of the droplet, so it would ask the real server", url)
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		meta, err = p.Nix.Metadata(gctx, p.Fleet.Flake)
-		return wrap(err, "read the flake's revision")
-	})
-	group.Go(func() (err error) {
-		built, _, err = build.Step{Nix: p.Nix}.DryRun(gctx, buildInput(p.servers))
-		return wrap(err, "evaluate")
-	})
-	group.Go(func() (err error) {
-		now, err = p.lookSettled(gctx, tell, p.servers)
+		meta, now, err = p.gather(gctx, tell, p.Fleet.Flake, p.servers, func(ctx context.Context) (err error) {
+			built, _, err = build.Step{Nix: p.Nix}.DryRun(ctx, buildInput(p.servers))
+			return err //nolint:wrapcheck // the caller does
+		})
 		return err
 	})
 	group.Go(func() (err error) {
@@ -78,11 +72,8 @@ func (p planningPreview) Run(ctx context.Context, tell event.Teller, req Preview
 		return nil, err
 	}
 	// A branch may be pushed back to an older revision on purpose.
-	plan.Plan = &Plan{Request: Request{Servers: req.Servers, Revision: req.Revision, Force: true}, Revision: meta.Revision, RevisionTime: meta.LastModified, world: now}
-	if meta.Dirty {
-		tell.Warn("the flake is not a clean git checkout: the records will name no revision")
-		plan.Revision = ""
-	}
+	plan.Plan = &Plan{Request: Request{Servers: req.Servers, Revision: req.Revision, Force: true}, world: now}
+	plan.ofFlake(tell, meta)
 	for i, server := range p.servers {
 		one := ServerPlan{
 			Server: server, Revision: plan.Revision, RevisionTime: plan.RevisionTime,
