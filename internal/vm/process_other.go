@@ -12,6 +12,8 @@ func lock(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec,wrapcheck // a file in a folder of our own, which the error names
 }
 
+func unlock(file *os.File) error { return file.Close() } //nolint:wrapcheck // said by the caller
+
 func group(*exec.Cmd) {}
 
 func terminate(cmd *exec.Cmd) { kill(cmd) }

@@ -26,6 +26,12 @@ func lock(path string) (*os.File, error) {
 	return file, nil
 }
 
+// unlock gives it back, whoever else has the file: to close it would not do, since any
+// program that is just being started holds all files of this process until it runs.
+func unlock(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close()) //nolint:gosec // a file descriptor is a small number
+}
+
 // group gives a command a process group of its own: what is typed at the terminal does
 // not end it, and all that it started can be ended with it.
 func group(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

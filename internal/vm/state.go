@@ -137,12 +137,13 @@ func removable(disk string) error {
 // Lock is for Options.Lock.
 func (s *State) Lock() *os.File { return s.lock }
 
-// Close lets others have the state.
+// Close lets others have the state. The machine no longer runs then: where this process
+// ends before the machine does, the machine holds it on.
 func (s *State) Close() error {
 	if s.lock == nil {
 		return nil
 	}
-	if err := s.lock.Close(); err != nil {
+	if err := unlock(s.lock); err != nil {
 		return fmt.Errorf("let go of the state in %s: %w", s.Dir, err)
 	}
 	return nil

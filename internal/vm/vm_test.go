@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -280,7 +281,7 @@ func TestAMachineHoldsItsStateByItself(t *testing.T) {
 	}()
 	_, err = r.Read(make([]byte, 3))
 	check(t, err)
-	check(t, s.Close()) // as the end of the process does
+	check(t, s.Lock().Close()) // as the end of the process does
 	if _, err := open(); !errors.Is(err, vm.ErrRunning) {
 		t.Errorf("while the machine runs: %v", err)
 	}
@@ -289,6 +290,30 @@ func TestAMachineHoldsItsStateByItself(t *testing.T) {
 	again, err := open()
 	check(t, err)
 	check(t, again.Close())
+}
+
+func TestTheStateIsFreeAtOnceWhileProgramsAreStarted(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	var started sync.WaitGroup
+	for range 4 {
+		started.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.Command("true").Run()
+			}
+		})
+	}
+	for range 300 {
+		s, err := vm.OpenState(func(name string) string { return map[string]string{"HOME": home}[name] }, "/a/snowdrop.yaml", "web")
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		check(t, s.Close())
+	}
+	cancel()
+	started.Wait()
 }
 
 func TestADiskThatTheMachineDidNotMakeIsNotRemoved(t *testing.T) {
