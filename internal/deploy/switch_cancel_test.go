@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,15 +32,20 @@ func TestACancelledSwitchSaysInTimeWhatBecomesOfEachMachine(t *testing.T) {
 			check(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			var at time.Time
+			var (
+				at   time.Time
+				once sync.Once // machines tell side by side
+			)
 			s.mu.Lock()
 			s.on = func(e event.Event) {
 				phase, isPhase := e.(event.Phase)
 				started, isStart := e.(event.StepStarted)
-				if at.IsZero() && (isPhase && step.text != "" && phase.Step == step.step && strings.HasPrefix(phase.Text, step.text) ||
-					isStart && step.text == "" && started.Step == step.step) {
-					at = time.Now()
-					cancel()
+				if isPhase && step.text != "" && phase.Step == step.step && strings.HasPrefix(phase.Text, step.text) ||
+					isStart && step.text == "" && started.Step == step.step {
+					once.Do(func() {
+						at = time.Now()
+						cancel()
+					})
 				}
 			}
 			s.mu.Unlock()

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -89,7 +90,14 @@ func unreachable(digit string) lab.ImageSpec {
 func (s *scene) reboot(droplet string) {
 	s.t.Helper()
 	before := s.bootNow(droplet)
-	s.sh(droplet, "systemctl reboot")
+	conn, err := s.dialer.Dial(s.t.Context(), remote.Target{
+		Name: droplet, Address: s.State().Droplet(droplet).IPv4(), Keys: remote.HostKeys{Policy: fleet.AcceptNew},
+	})
+	check(s.t, err)
+	if _, err := conn.Run(s.t.Context(), "systemctl reboot", nil); !errors.Is(err, remote.ErrLost) { // it may take the connection along
+		check(s.t, err)
+	}
+	_ = conn.Close()
 	for {
 		conn, err := s.dialer.Dial(s.t.Context(), remote.Target{
 			Name: droplet, Address: s.State().Droplet(droplet).IPv4(), Keys: remote.HostKeys{Policy: fleet.AcceptNew},
