@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -26,8 +25,8 @@ func giveBack(workspace string, since time.Time) error {
 	if err != nil {
 		return fmt.Errorf("find out whose the workspace is: %w", err)
 	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || owner.Uid == 0 {
+	uid, gid, ok := ownerOf(info)
+	if !ok || uid == 0 {
 		return nil
 	}
 	var faults []error
@@ -39,11 +38,11 @@ func giveBack(workspace string, since time.Time) error {
 		if err != nil {
 			return nil //nolint:nilerr // it is gone meanwhile
 		}
-		at, ok := info.Sys().(*syscall.Stat_t)
-		if !ok || at.Uid != 0 || info.ModTime().Before(since.Truncate(time.Second)) {
+		whose, _, ok := ownerOf(info)
+		if !ok || whose != 0 || info.ModTime().Before(since.Truncate(time.Second)) {
 			return nil
 		}
-		if err := root.Lchown(name, int(owner.Uid), int(owner.Gid)); err != nil {
+		if err := root.Lchown(name, uid, gid); err != nil {
 			faults = append(faults, err)
 		}
 		return nil
