@@ -96,7 +96,7 @@ func TestForeignLibrariesHaveOneUser(t *testing.T) {
 		"modernc.org/sqlite":                    {"./internal/nix"},
 		"github.com/rogpeppe/go-internal":       nil,
 		"github.com/google/go-cmp":              nil,
-		"testing":                               {"./internal/contract", "./internal/remote/sshtest"},
+		"testing":                               {"./internal/contract", "./internal/exectest", "./internal/remote/sshtest"},
 	} {
 		for _, p := range all {
 			for _, imported := range p.Imports {
@@ -188,6 +188,7 @@ func TestLabIsForTryingAlone(t *testing.T) {
 		"./internal/lab":            {"./internal/lab", "./internal/demo", "./internal/cli"},
 		"./internal/demo":           {"./internal/cli"},
 		"./internal/contract":       nil,
+		"./internal/exectest":       nil,
 		"./internal/remote/sshtest": nil,
 	} {
 		for _, p := range all {

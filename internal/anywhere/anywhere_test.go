@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/versatus/snowdrop/internal/anywhere"
+	"github.com/versatus/snowdrop/internal/exectest"
 )
 
 func TestEveryArgumentIsOneThatNixosAnywhereKnows(t *testing.T) {
@@ -126,9 +127,7 @@ func (o *told) progress() anywhere.Progress {
 func run(t *testing.T, ctx context.Context, logs, script string) (told, error) { //nolint:revive // t comes first
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "nixos-anywhere")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	exectest.Write(t, program, "#!/bin/sh\n"+script)
 	var out told
 	c := anywhere.New(anywhere.Config{LogDir: logs, Withheld: []string{"SNOWDROP_TEST_TOKEN"}})
 	err := c.Run(ctx, anywhere.Job{Program: program, Flake: ".#db", Phases: anywhere.Phases(), SSH: somebody(t)}, out.progress())

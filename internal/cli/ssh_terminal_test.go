@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/versatus/snowdrop/internal/cli"
+	"github.com/versatus/snowdrop/internal/exectest"
 )
 
 // TestSSHIsGivenATerminalWhereThereIsOne: what a command prints into a file is to be
@@ -23,7 +24,7 @@ func TestSSHIsGivenATerminalWhereThereIsOne(t *testing.T) {
 	defer tty.Close() //nolint:errcheck // nobody reads it
 	p, _ := withHost(t, "")
 	bin := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\nprintf '[%s]' \"$@\"\n"), 0o700))
+	exectest.Write(t, filepath.Join(bin, "ssh"), "#!/bin/sh\nprintf '[%s]' \"$@\"\n")
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 
 	const asks, askless, ownTTY = "/interactive]", "/config]", "[-t]"
@@ -55,8 +56,8 @@ func TestShellArgumentsAreThoseThatWereGiven(t *testing.T) {
 	p, _ := withHost(t, "")
 	bin := t.TempDir()
 	// As sshd does: the user's shell reads the command.
-	check(t, os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\nfor c; do :; done\nexec \"$USERS_SHELL\" -c \"$c\"\n"), 0o700))
-	check(t, os.WriteFile(filepath.Join(bin, "nix"), []byte("#!/bin/sh\nshift 4\nfor a; do printf '[%s]' \"$a\"; done\n"), 0o700))
+	exectest.Write(t, filepath.Join(bin, "ssh"), "#!/bin/sh\nfor c; do :; done\nexec \"$USERS_SHELL\" -c \"$c\"\n")
+	exectest.Write(t, filepath.Join(bin, "nix"), "#!/bin/sh\nshift 4\nfor a; do printf '[%s]' \"$a\"; done\n")
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	t.Setenv("HOME", t.TempDir())
 	for _, shell := range []string{"sh", "bash", "dash", "zsh", "fish"} {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/versatus/snowdrop/internal/exectest"
 	"github.com/versatus/snowdrop/internal/remote"
 	"github.com/versatus/snowdrop/internal/remote/sshtest"
 )
@@ -106,7 +107,7 @@ func withHost(t *testing.T, key string) (*place, *sshtest.Server) {
 	delete(p.env, remote.EnvJumpHostKey)
 	bin := t.TempDir()
 	script := "#!/bin/sh\nfor a; do printf '[%s]' \"$a\"; done\n"
-	check(t, os.WriteFile(filepath.Join(bin, "nix"), []byte(script), 0o700))
+	exectest.Write(t, filepath.Join(bin, "nix"), script)
 	s := sshtest.Start(t, sshtest.Options{Handler: sshtest.Shell("PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"))})
 	if key == "" {
 		key = s.HostKey()

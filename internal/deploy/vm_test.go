@@ -21,6 +21,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/exectest"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/lab"
 	"github.com/versatus/snowdrop/internal/lab/sshd"
@@ -94,7 +95,7 @@ func newGuest(t *testing.T, image lab.ImageSpec, script string) *guest {
 	g.log = filepath.Join(g.dir, "log")
 	check(t, os.Mkdir(filepath.Join(g.dir, "bin"), 0o700))
 	text := "#!/bin/sh\ncd '" + g.dir + "'\necho booting\nenv > env.part; echo \"$@\" > args; mv env.part env\n" + script
-	check(t, os.WriteFile(filepath.Join(g.dir, "bin", "run-web-vm"), []byte(text), 0o700))
+	exectest.Write(t, filepath.Join(g.dir, "bin", "run-web-vm"), text)
 	g.nix = &vmNix{path: g.dir}
 	s.nix = g.nix
 	return g

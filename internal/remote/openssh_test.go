@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/versatus/snowdrop/internal/exectest"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/remote"
 	"github.com/versatus/snowdrop/internal/remote/sshtest"
@@ -302,9 +303,7 @@ func TestOpenSSHMayAskAtATerminal(t *testing.T) {
 	to := target(s, remote.HostKeys{Known: []string{s.HostKey()}})
 	o := configure(t, (&rig{env: map[string]string{"HOME": home}}).dialer(t, remote.Config{}), to)
 	ask := filepath.Join(t.TempDir(), "askpass")
-	if err := os.WriteFile(ask, []byte("#!/bin/sh\necho open sesame\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	exectest.Write(t, ask, "#!/bin/sh\necho open sesame\n")
 	for config, want := range map[string]int{o.Config(): 255, o.Interactive(): 0} {
 		program, err := exec.LookPath("ssh")
 		if err != nil || runtime.GOOS == "windows" {

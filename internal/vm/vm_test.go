@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/versatus/snowdrop/internal/exectest"
 	"github.com/versatus/snowdrop/internal/vm"
 )
 
@@ -37,7 +38,7 @@ func built(t *testing.T, scripts map[string]string) string {
 	dir := t.TempDir()
 	check(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
 	for name, text := range scripts {
-		check(t, os.WriteFile(filepath.Join(dir, "bin", name), []byte(text), 0o700))
+		exectest.Write(t, filepath.Join(dir, "bin", name), text)
 	}
 	return dir
 }

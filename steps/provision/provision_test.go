@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/exectest"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/remote"
 	"github.com/versatus/snowdrop/internal/remote/sshtest"
@@ -67,9 +68,7 @@ func (d *droplet) getenv(name string) string { return d.env[name] }
 func (d *droplet) program(t *testing.T, bin, name, body string) {
 	t.Helper()
 	text := "#!/bin/sh\necho " + name + ` "$*" | tr '\n' ' ' | cut -c 1-60 >>` + d.calls + "\n" + body + "\n"
-	if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700); err != nil { //nolint:gosec // it is run
-		t.Fatal(err)
-	}
+	exectest.Write(t, filepath.Join(bin, name), text)
 }
 
 func (d *droplet) called(t *testing.T) []string {
