@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // nixos-anywhere gives every ssh, and every nix that it lets call ssh, the options
@@ -75,11 +76,20 @@ func wrap(ctx context.Context, s SSH) (string, error) {
 		}
 	}
 	for path, text := range programs {
-		if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // a program, in a private folder
+		if err := writeProgram(path, text); err != nil {
 			return "", fmt.Errorf("write the ssh of nixos-anywhere: %w", err)
 		}
 	}
 	return dir, nil
+}
+
+// writeProgram writes a program while nothing is started: a program that is just being
+// started, for another host, would have the file open for writing too, and Linux runs
+// no such file, "text file busy" (https://go.dev/issue/22315).
+func writeProgram(path, text string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, []byte(text), 0o700) //nolint:gosec,wrapcheck // a program, in a private folder; it names the file
 }
 
 // hostKeyOptions asks ssh what the configuration says of the host: where its keys

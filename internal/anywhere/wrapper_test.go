@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/versatus/snowdrop/internal/anywhere"
+	"github.com/versatus/snowdrop/internal/exectest"
 	"github.com/versatus/snowdrop/internal/remote/sshtest"
 )
 
@@ -76,11 +78,10 @@ func TestOurPolicyHoldsWhateverNixosAnywhereAsksFor(t *testing.T) {
 		_, _ = fmt.Fprintf(stdout, "ran: %s\n", command)
 		return 0
 	}})
-	good := configured(t, server.Host, server.Port, server.HostKey())
-	impostor := configured(t, server.Host, server.Port, sshtest.Start(t, sshtest.Options{}).HostKey())
+	good, impostor := server.HostKey(), sshtest.Start(t, sshtest.Options{}).HostKey()
 
 	for name, tc := range map[string]struct {
-		ssh     anywhere.SSH
+		hostKey string
 		script  string
 		says    string
 		refused bool
@@ -105,7 +106,7 @@ func TestOurPolicyHoldsWhateverNixosAnywhereAsksFor(t *testing.T) {
 			impostor, `echo pwd | sftp -b - ` + asked + ` root@db-1.invalid`, "", true,
 		},
 		"past our own ssh nobody is found": {
-			good, `PATH=/usr/bin:/bin ssh -o ConnectTimeout=5 -F /dev/null ` + asked + ` root@db-1.invalid echo hello 2>&1 | grep -q "Could not resolve" && echo 'nobody'`, "nobody", false,
+			good, `PATH=${PATH#*:} ssh -o ConnectTimeout=5 -F /dev/null ` + asked + ` root@db-1.invalid echo hello 2>&1 | grep -q "Could not resolve" && echo 'nobody'`, "nobody", false,
 		},
 		"another machine is reached as ever": {
 			impostor, `ssh -F /dev/null ` + asked + ` -i $IDENTITY -p $PORT root@127.0.0.1 echo hello 2>/dev/null`, "ran: echo hello", false,
@@ -118,13 +119,12 @@ func TestOurPolicyHoldsWhateverNixosAnywhereAsksFor(t *testing.T) {
 					t.Skipf("there is no %s here", program)
 				}
 			}
+			to := configured(t, server.Host, server.Port, tc.hostKey) // of its own: our ssh is written beside it
 			program := filepath.Join(t.TempDir(), "nixos-anywhere")
-			script := fmt.Sprintf("#!/bin/sh\nPORT=%d IDENTITY=%s\n%s || exit 7\necho '### Done! ###'\n", server.Port, filepath.Join(filepath.Dir(tc.ssh.Config), "identity"), tc.script)
-			if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			script := fmt.Sprintf("#!/bin/sh\nPORT=%d IDENTITY=%s\n%s || exit 7\necho '### Done! ###'\n", server.Port, filepath.Join(filepath.Dir(to.Config), "identity"), tc.script)
+			exectest.Write(t, program, script)
 			var out told
-			err := anywhere.New(anywhere.Config{}).Run(t.Context(), anywhere.Job{Program: program, SSH: tc.ssh}, out.progress())
+			err := anywhere.New(anywhere.Config{}).Run(t.Context(), anywhere.Job{Program: program, SSH: to}, out.progress())
 			said := strings.Join(out.lines, "\n")
 			if (err != nil) != tc.refused || !strings.Contains(said, tc.says) {
 				t.Fatalf("%v\n%s", err, said)
@@ -134,6 +134,32 @@ func TestOurPolicyHoldsWhateverNixosAnywhereAsksFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOurSSHRunsAtOnceWhileOthersAreStarted: several hosts may be installed at once.
+func TestOurSSHRunsAtOnceWhileOthersAreStarted(t *testing.T) {
+	t.Parallel()
+	needsShell(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for range 4 {
+		others.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.Command("true").Run()
+			}
+		})
+	}
+	to := somebody(t)
+	ours := filepath.Join(filepath.Dir(to.Config), "bin", "ssh")
+	for range 100 {
+		err := anywhere.New(anywhere.Config{}).Run(t.Context(), anywhere.Job{Program: ours, SSH: to}, anywhere.Progress{})
+		if err == nil || !strings.Contains(err.Error(), "exit status 255") {
+			t.Errorf("ssh, which knows none of these options, ended as %v", err)
+			break
+		}
+	}
+	cancel()
+	others.Wait()
 }
 
 // TestAConfigurationThatAcceptsAnyKeyIsNotUsed: then nothing is run.
