@@ -36,7 +36,7 @@ func TestConfirmedOrBackButNeverBoth(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if a.state() == stateWaiting {
+				if s := a.state(); s != "" && s != "activating" { // on a busy computer it may be over
 					break
 				}
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/versatus/snowdrop/internal/event"
+	"github.com/versatus/snowdrop/internal/exectest"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/remote"
 	"github.com/versatus/snowdrop/internal/remote/sshtest"
@@ -83,7 +84,7 @@ func (d *dialer) Dial(ctx context.Context, t remote.Target) (*remote.Conn, error
 // The programs of a machine. Each notes that it was called.
 var programs = map[string]string{
 	"id":    `echo ${FAKE_UID:-0}`,
-	"sleep": `exec /bin/sleep 0.01`,
+	"sleep": `exec $sleep 0.01`,
 	"systemctl": `case $* in
 *is-active*) if [ -d "$root/unit" ]; then echo active; else echo inactive; exit 3; fi ;;
 *is-system-running*) cat "$root/word" 2>/dev/null || echo running ;;
@@ -139,7 +140,7 @@ func newBox(t *testing.T) *box {
 	if runtime.GOOS != "linux" {
 		t.Skip("the scripts are for Linux: timeout, readlink -f")
 	}
-	for _, program := range []string{"sh", "timeout", "readlink"} {
+	for _, program := range []string{"sh", "timeout", "readlink", "sleep"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skip(err)
 		}
@@ -197,14 +198,18 @@ func (b *box) mkdir(path string) {
 
 func (b *box) write(path, text string) {
 	b.t.Helper()
-	if err := os.WriteFile(filepath.Join(b.root, path), []byte(text), 0o755); err != nil { //nolint:gosec // programs
+	if err := os.WriteFile(filepath.Join(b.root, path), []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 func (b *box) program(path, text string) {
 	b.t.Helper()
-	b.write(path, "#!/bin/sh\nroot='"+b.root+"'\n"+text+"\n")
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	exectest.Write(b.t, filepath.Join(b.root, path), "#!/bin/sh\nroot='"+b.root+"' sleep='"+sleep+"'\n"+text+"\n")
 }
 
 func (b *box) link(to, path string) {
@@ -255,6 +260,9 @@ func (b *box) run(ctx context.Context, in In) (Out, error) {
 	in.Target, in.System = b.target(), newSystem
 	if in.Verb == "" {
 		in.Verb = Switch
+	}
+	if in.Confirm == 0 {
+		in.Confirm = time.Hour // a minute can be too short for a busy computer
 	}
 	return b.runIn(ctx, in)
 }
