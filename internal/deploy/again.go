@@ -136,7 +136,7 @@ func pickRelease(w world, s fleet.Server, rec *release.Record, imageID int) (rel
 	}
 	var has []string
 	for _, i := range w.images {
-		if !i.Ours(s.Name) {
+		if !i.MadeFor(w.fleet, s.Name) {
 			continue
 		}
 		if i.ID == imageID {
@@ -170,7 +170,7 @@ func releaseAt(w world, s fleet.Server, rec *release.Record, revision string) (r
 	for _, i := range w.images {
 		built, _ := upload.RevisionOf(i.Description)
 		switch {
-		case !i.Ours(s.Name) || !i.Available() || built == "":
+		case !i.MadeFor(w.fleet, s.Name) || !i.Available() || built == "":
 		case strings.HasPrefix(built, revision), strings.HasPrefix(revision, built):
 			return pickRelease(w, s, rec, i.ID)
 		default:

@@ -33,8 +33,11 @@ func recordOf(d release.Droplet) *release.Record {
 	return &release.Record{Server: "web", Droplets: []release.Droplet{d}}
 }
 
+// acme is where the fleet keeps its records.
+var acme = fleet.Space{Region: "nyc3", Bucket: "acme"}
+
 func ourImage(id int, hash string) ocean.Image {
-	return ocean.Image{ID: id, Name: ocean.ImageName("web", hash), Status: "available", Tags: ocean.Tags("web")}
+	return ocean.Image{ID: id, Name: ocean.ImageName("web", hash), Status: "available", Tags: ocean.Tags(fleetTag(acme), "web")}
 }
 
 func TestOnlyWhatIsVerifiedOnTheWantedImageIsLeftAlone(t *testing.T) {
@@ -102,7 +105,7 @@ func TestDriftIsSaidInASentence(t *testing.T) {
 func serverRunOn(record *release.Record, images ...ocean.Image) *serverRun {
 	d := &Deployer{}
 	s := &serverRun{
-		run: &run{d: d, plan: &Plan{world: world{images: images}}}, d: d,
+		run: &run{d: d, plan: &Plan{world: world{fleet: fleetTag(acme), images: images}}}, d: d,
 		plan:  ServerPlan{Server: fleet.Server{Name: "web"}, Record: record},
 		image: ourImage(7, hashA),
 	}
@@ -116,7 +119,7 @@ func TestWayBackIsAnImageOfOursThatIsStillThere(t *testing.T) {
 		Release: release.Release{Toplevel: "/nix/store/former", CustomImage: release.CustomImage{ID: 6}}, Outcome: release.Verified,
 	}
 	others := ourImage(6, hashB)
-	others.Tags = ocean.Tags("db")
+	others.Tags = ocean.Tags(fleetTag(acme), "db")
 	pending := ourImage(6, hashB)
 	pending.Status = "deleted"
 	for name, tc := range map[string]struct {

@@ -116,6 +116,7 @@ func (d *Deployer) upload(ctx context.Context, s *serverRun) (ocean.Image, error
 	}
 	in := upload.In{
 		Server:        s.name(),
+		Fleet:         s.run.plan.world.fleet,
 		Revision:      s.plan.Revision,
 		RunURL:        d.RunURL,
 		Image:         s.plan.Want.ImagePath,
@@ -146,7 +147,7 @@ func (d *Deployer) prune(ctx context.Context, s *serverRun) error {
 		return wrap(err, "list droplets before pruning the images of %s", s.name())
 	}
 	in := prune.In{
-		Server: s.name(), Keep: s.plan.Server.Keep, KeepObjects: d.Fleet.Space.KeepObjects,
+		Server: s.name(), Fleet: s.run.plan.world.fleet, Keep: s.plan.Server.Keep, KeepObjects: d.Fleet.Space.KeepObjects,
 		Images: images, Droplets: droplets, Record: s.recorded(),
 	}
 	out, err := steps.Do(ctx, s.run.steps, s.subject(), prune.Step{Space: d.Space, Ocean: d.Ocean}, in)

@@ -153,7 +153,7 @@ type afterwards struct {
 
 func (p ServerPlan) afterwards(w world, now time.Time) afterwards {
 	out := afterwards{prune: prune.In{
-		Server: p.Server.Name, Keep: p.Server.Keep, Images: w.images, Droplets: w.droplets, Record: p.Record,
+		Server: p.Server.Name, Fleet: w.fleet, Keep: p.Server.Keep, Images: w.images, Droplets: w.droplets, Record: p.Record,
 	}}
 	if len(p.Pending()) == 0 {
 		return out
@@ -190,11 +190,11 @@ func (p ServerPlan) afterwards(w world, now time.Time) afterwards {
 func (p ServerPlan) unbornImage(w world, now time.Time) *ocean.Image {
 	image := ocean.Image{
 		ID: unborn, Name: ocean.ImageName(p.Server.Name, p.Want.Hash), Status: ocean.StatusAvailable,
-		Tags: []string{ocean.Tag, ocean.ServerTag(p.Server.Name)}, CreatedAt: now,
+		Tags: ocean.Tags(w.fleet, p.Server.Name), CreatedAt: now,
 	}
 	var newest time.Time
 	for _, i := range w.images {
-		if i.Ours(p.Server.Name) && i.Available() && i.CreatedAt.After(newest) {
+		if i.MadeFor(w.fleet, p.Server.Name) && i.Available() && i.CreatedAt.After(newest) {
 			newest, image.SizeGB = i.CreatedAt, i.SizeGB
 		}
 	}

@@ -46,7 +46,7 @@ func (d *Deployer) Previews(ctx context.Context) ([]Preview, error) {
 }
 
 func (d *Deployer) previews(ctx context.Context) ([]Preview, world, error) {
-	var now world
+	now := world{fleet: fleetTag(d.Fleet.Space)}
 	var objects []space.Object
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -89,7 +89,7 @@ func (d *Deployer) previews(ctx context.Context) ([]Preview, world, error) {
 		}
 	}
 	for _, image := range now.images {
-		if pull := entered[serverOfImage(image)]; pull > 0 {
+		if pull := entered[serverOfImage(now.fleet, image)]; pull > 0 {
 			p := of(pull, image.CreatedAt)
 			p.Images = append(p.Images, image)
 		}
@@ -104,11 +104,11 @@ func (d *Deployer) previews(ctx context.Context) ([]Preview, world, error) {
 }
 
 // serverOfImage is the server whose custom image an image is; empty if it is none
-// of ours.
-func serverOfImage(i ocean.Image) string {
+// of the fleet's.
+func serverOfImage(fleetTag string, i ocean.Image) string {
 	hash, ok := ocean.HashOf(i.Name)
 	server := strings.TrimSuffix(strings.TrimPrefix(i.Name, ocean.Tag+"-"), "-"+hash)
-	if !ok || !i.Ours(server) {
+	if !ok || !i.MadeFor(fleetTag, server) {
 		return ""
 	}
 	return server

@@ -1,9 +1,6 @@
 package deploy
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -106,31 +103,6 @@ func previewName(pull int, server string) string {
 func previewTags(s fleet.Space, pull int) []string {
 	return []string{previewTag + strconv.Itoa(pull), fleetTag(s)}
 }
-
-// fleetTag marks what belongs to the fleet that keeps its records in a Space. What a
-// tag cannot hold is replaced; then a hash of the whole tells it from its like.
-func fleetTag(s fleet.Space) string {
-	name := cmp.Or(s.Region, s.Endpoint) + ":" + s.Bucket
-	if prefix := strings.Trim(s.Prefix, "/"); prefix != "" {
-		name += ":" + prefix
-	}
-	tag := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == ':', r == '_', r == '-':
-			return r
-		default:
-			return '-' // a tag has no other characters
-		}
-	}, name)
-	if tag != name {
-		sum := sha256.Sum256([]byte(name))
-		tag = tag[:min(len(tag), mostOfTag)] + "-" + hex.EncodeToString(sum[:4])
-	}
-	return ocean.Tag + ":fleet:" + tag
-}
-
-// mostOfTag leaves room for the rest: a tag has 255 characters at most.
-const mostOfTag = 200
 
 // pullOf is the pull request whose preview a droplet is, 0 if it is none of the
 // fleet's.

@@ -112,7 +112,7 @@ func (d *Deployer) status(now world, s fleet.Server) ServerStatus {
 		out.Next, _ = d.Fleet.Cycles[s.Cycle].Next(d.Clock.Now().UTC())
 	}
 	for _, image := range now.images {
-		if image.Ours(s.Name) {
+		if image.MadeFor(now.fleet, s.Name) {
 			out.Images = append(out.Images, image)
 		}
 	}

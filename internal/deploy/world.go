@@ -1,8 +1,12 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,6 +19,8 @@ import (
 
 // world is what the outside said when the plan was made: one list each.
 type world struct {
+	// fleet is the fleet's tag.
+	fleet    string
 	droplets []ocean.Droplet
 	images   []ocean.Image
 	records  map[string]*release.Record
@@ -23,7 +29,7 @@ type world struct {
 // look asks the outside what there is: one list of droplets, one of images, and
 // a record for each server, side by side.
 func (d *Deployer) look(ctx context.Context, servers []fleet.Server) (world, error) {
-	w := world{records: map[string]*release.Record{}}
+	w := world{fleet: fleetTag(d.Fleet.Space), records: map[string]*release.Record{}}
 	records := make([]*release.Record, len(servers))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
@@ -80,3 +86,28 @@ func (p *Plan) ofFlake(tell event.Teller, meta nix.Metadata) {
 		p.Revision = ""
 	}
 }
+
+// fleetTag marks what belongs to the fleet that keeps its records in a Space. What a
+// tag cannot hold is replaced; then a hash of the whole tells it from its like.
+func fleetTag(s fleet.Space) string {
+	name := cmp.Or(s.Region, s.Endpoint) + ":" + s.Bucket
+	if prefix := strings.Trim(s.Prefix, "/"); prefix != "" {
+		name += ":" + prefix
+	}
+	tag := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == ':', r == '_', r == '-':
+			return r
+		default:
+			return '-' // a tag has no other characters
+		}
+	}, name)
+	if tag != name {
+		sum := sha256.Sum256([]byte(name))
+		tag = tag[:min(len(tag), mostOfTag)] + "-" + hex.EncodeToString(sum[:4])
+	}
+	return ocean.Tag + ":fleet:" + tag
+}
+
+// mostOfTag leaves room for the rest: a tag has 255 characters at most.
+const mostOfTag = 200

@@ -28,7 +28,7 @@ func TestEveryExchangeFitsDigitalOceansDescription(t *testing.T) {
 		c := f.client(t, description)
 		ctx := t.Context()
 
-		image, err := c.Import(ctx, ocean.ImportRequest{Name: "snowdrop-web-x", URL: "https://s/x.qcow2.gz", Region: "nyc3", Tags: ocean.Tags("web")})
+		image, err := c.Import(ctx, ocean.ImportRequest{Name: "snowdrop-web-x", URL: "https://s/x.qcow2.gz", Region: "nyc3", Tags: ocean.Tags("snowdrop:fleet:nyc3:acme", "web")})
 		check(t, err)
 		f.later(20*time.Second, func() { f.images[0]["status"], f.images[0]["regions"] = "available", []string{"nyc3"} })
 		image, err = c.WaitForImage(ctx, image.ID, time.Minute, nil)

@@ -18,7 +18,7 @@ const (
 )
 
 func request() ocean.ImportRequest {
-	return ocean.ImportRequest{Name: "snowdrop-web-x", URL: signed, Region: "nyc3", Tags: ocean.Tags("web")}
+	return ocean.ImportRequest{Name: "snowdrop-web-x", URL: signed, Region: "nyc3", Tags: ocean.Tags("snowdrop:fleet:nyc3:acme", "web")}
 }
 
 func TestAnImportIsNeverAskedForBlindlyTwice(t *testing.T) {

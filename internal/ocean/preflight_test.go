@@ -183,4 +183,13 @@ func TestOursNeedsBothTags(t *testing.T) {
 			t.Errorf("%s: %v", tags, got)
 		}
 	}
+	const acme = "snowdrop:fleet:nyc3:acme"
+	for tags, want := range map[string]bool{
+		"snowdrop,snowdrop:server:web": false, acme: false, "snowdrop,snowdrop:server:web,snowdrop:fleet:nyc3:acme:staging": false,
+		strings.Join(ocean.Tags(acme, "web"), ","): true, strings.Join(ocean.Tags(acme, "api"), ","): false,
+	} {
+		if got := (ocean.Image{Tags: strings.Split(tags, ",")}).MadeFor(acme, "web"); got != want {
+			t.Errorf("%s: %v", tags, got)
+		}
+	}
 }

@@ -66,6 +66,13 @@ func (i Image) Ours(server string) bool {
 	return slices.Contains(i.Tags, Tag) && slices.Contains(i.Tags, ServerTag(server))
 }
 
+// MadeFor says whether it was made for that server of the fleet that has a tag. A
+// server of another fleet may have the same name, and its images are not ours to
+// delete, nor to be found by a revision: they hold another configuration.
+func (i Image) MadeFor(fleetTag, server string) bool {
+	return i.Ours(server) && slices.Contains(i.Tags, fleetTag)
+}
+
 // In says whether it can be used in a region.
 func (i Image) In(region string) bool { return slices.Contains(i.Regions, region) }
 
@@ -136,8 +143,8 @@ const Tag = "snowdrop"
 // ServerTag is the tag of the custom images of one server.
 func ServerTag(name string) string { return Tag + ":server:" + name }
 
-// Tags are the two tags of a custom image of a server.
-func Tags(server string) []string { return []string{Tag, ServerTag(server)} }
+// Tags are the tags of a custom image of a server of the fleet that has a tag.
+func Tags(fleetTag, server string) []string { return []string{Tag, ServerTag(server), fleetTag} }
 
 // ImageName is the name of the custom image of a server with a store hash.
 func ImageName(server, hash string) string { return Tag + "-" + server + "-" + hash }

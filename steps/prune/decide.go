@@ -27,8 +27,8 @@ type ObjectVerdict struct {
 }
 
 // Decide judges the server's own custom images, the newest first. It is pure.
-// Images that lack our tag or the server's are not judged at all: they are not
-// ours to touch.
+// Images that lack our tag, the server's or the fleet's are not judged at all: they
+// are not ours to touch.
 //
 // An image goes only if the record's release is verified, if it is older than
 // that release's image, if no droplet of the account and no line of the record
@@ -57,7 +57,7 @@ func Decide(in In) []Verdict {
 
 // ours are the server's own images, the newest first.
 func ours(in In) []ocean.Image {
-	mine := slices.DeleteFunc(slices.Clone(in.Images), func(i ocean.Image) bool { return !i.Ours(in.Server) })
+	mine := slices.DeleteFunc(slices.Clone(in.Images), func(i ocean.Image) bool { return !i.MadeFor(in.Fleet, in.Server) })
 	slices.SortStableFunc(mine, func(a, b ocean.Image) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	})

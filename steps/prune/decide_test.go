@@ -16,10 +16,13 @@ import (
 	"github.com/versatus/snowdrop/steps/prune"
 )
 
+// acme is the fleet's tag.
+const acme = "snowdrop:fleet:nyc3:acme"
+
 // image is one of web's, made id hours after the epoch: the higher, the newer.
 func image(id int, change ...func(*ocean.Image)) ocean.Image {
 	i := ocean.Image{
-		ID: id, Name: ocean.ImageName("web", hash(id)), Status: "available", Tags: ocean.Tags("web"),
+		ID: id, Name: ocean.ImageName("web", hash(id)), Status: "available", Tags: ocean.Tags(acme, "web"),
 		CreatedAt: time.Unix(0, 0).Add(time.Duration(id) * time.Hour),
 	}
 	for _, c := range change {
@@ -108,8 +111,9 @@ func TestWhatStaysAndWhy(t *testing.T) {
 		},
 		"what is not ours is not judged": {
 			prune.In{Keep: 1, Record: record(9), Images: []ocean.Image{
-				image(1, tagged()), image(2, tagged("snowdrop")), image(3, tagged("snowdrop:server:web")),
-				image(4, tagged("snowdrop", "snowdrop:server:api")), image(5, tagged("web"), status("deleted")),
+				image(1, tagged()), image(2, tagged("snowdrop", acme)), image(3, tagged("snowdrop:server:web", acme)),
+				image(4, tagged("snowdrop", "snowdrop:server:api", acme)), image(5, tagged("web", acme), status("deleted")),
+				image(6, tagged(ocean.Tags("snowdrop:fleet:nyc3:staging", "web")...), status("deleted")), image(7, tagged("snowdrop", "snowdrop:server:web")),
 			}},
 			nil,
 		},
@@ -121,7 +125,7 @@ func TestWhatStaysAndWhy(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.in.Server = "web"
+			tt.in.Server, tt.in.Fleet = "web", acme
 			var got []string
 			for _, v := range prune.Decide(tt.in) {
 				what := "keep"
@@ -160,7 +164,7 @@ func TestNoImageThatIsNeededOrNotOursIsEverDeleted(t *testing.T) {
 				t.Fatalf("seed %d: image %d is deleted although %s\n%+v", seed, v.Image.ID, breach, in)
 			}
 		}
-		usable := len(slices.DeleteFunc(slices.Clone(in.Images), func(i ocean.Image) bool { return !i.Ours("web") || !i.Available() }))
+		usable := len(slices.DeleteFunc(slices.Clone(in.Images), func(i ocean.Image) bool { return !i.MadeFor(acme, "web") || !i.Available() }))
 		if kept < min(usable, max(1, in.Keep)) {
 			t.Fatalf("seed %d: %d of %d usable images kept, wanted %d", seed, kept, usable, in.Keep)
 		}
@@ -180,7 +184,7 @@ func mustStay(in prune.In, i ocean.Image) string {
 	}
 	rec := in.Record
 	switch {
-	case !has("snowdrop") || !has("snowdrop:server:web"):
+	case !has("snowdrop") || !has("snowdrop:server:web") || !has(acme):
 		return "it is not ours"
 	case rec != nil && rec.CustomImage.ID == i.ID:
 		return "it is the current one"
@@ -196,11 +200,13 @@ func mustStay(in prune.In, i ocean.Image) string {
 
 func randomIn(r *rand.Rand) prune.In {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
-	in := prune.In{Server: "web", Keep: r.IntN(4)}
+	in := prune.In{Server: "web", Fleet: acme, Keep: r.IntN(4)}
+	whole := strings.Join(ocean.Tags(acme, "web"), ",")
 	n := r.IntN(9)
 	for id := 1; id <= n; id++ {
 		in.Images = append(in.Images, image(id, status(pick("available", "available", "available", "NEW", "pending", "deleted")),
-			tagged(strings.Split(pick("snowdrop,snowdrop:server:web", "snowdrop,snowdrop:server:web", "snowdrop", "snowdrop:server:web", "snowdrop,snowdrop:server:api", ""), ",")...),
+			tagged(strings.Split(pick(whole, whole, whole, "snowdrop,"+acme, "snowdrop:server:web,"+acme, "snowdrop,snowdrop:server:api,"+acme,
+				"snowdrop,snowdrop:server:web", "snowdrop,snowdrop:server:web,snowdrop:fleet:nyc3:staging", ""), ",")...),
 			func(i *ocean.Image) { i.CreatedAt = time.Unix(int64(r.IntN(6)), 0) }))
 	}
 	for id := range r.IntN(4) {
@@ -223,7 +229,7 @@ func TestWhichObjectsStayAndWhy(t *testing.T) {
 		return space.Object{Key: key, Modified: now.Add(-age)}
 	}
 	at := func(id int) string { return "images/" + hash(id) + "/x.qcow2.gz" }
-	in := prune.In{Server: "web", Images: []ocean.Image{
+	in := prune.In{Server: "web", Fleet: acme, Images: []ocean.Image{
 		image(1), image(2, status("pending")), image(3, status("deleted")), image(4), image(5, tagged("foreign")),
 	}}
 	objects := []space.Object{
@@ -278,7 +284,7 @@ func TestSnapshotsStayAsLongAsTheirReleases(t *testing.T) {
 		snapshot(4, ".system.json.gz", 2*day), snapshot(5, ".json.gz", 2*day), snapshot(6, ".json.gz", time.Hour),
 		{Key: "closures/web/notes.txt", Modified: now.Add(-2 * day)},
 	}
-	in := prune.In{Server: "web", Images: []ocean.Image{image(1), image(2)}, Record: rec}
+	in := prune.In{Server: "web", Fleet: acme, Images: []ocean.Image{image(1), image(2)}, Record: rec}
 	want := []string{
 		"web/1.json.gz keep: image " + ocean.ImageName("web", hash(1)) + " (1) is of it",
 		"web/2.json.gz delete: it is of a release whose image is gone",

@@ -56,6 +56,8 @@ var (
 // In is all that the decision is made from.
 type In struct {
 	Server string
+	// Fleet is the fleet's tag.
+	Fleet string
 	// Keep is how many of the newest images stay; at least one does.
 	Keep int
 	// KeepObjects leaves the objects of images that are still there.

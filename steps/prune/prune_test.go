@@ -55,7 +55,7 @@ func world() (*fakes, prune.Step, prune.In) {
 		stale:   []string{"images/" + hash(2) + "/x"},
 	}
 	step := prune.Step{Ocean: f, Space: f, Now: func() time.Time { return now }}
-	return f, step, prune.In{Server: "web", Keep: 3, Images: six(), Record: record(6)}
+	return f, step, prune.In{Server: "web", Fleet: acme, Keep: 3, Images: six(), Record: record(6)}
 }
 
 func TestPruneDeletesAndSaysWhat(t *testing.T) {

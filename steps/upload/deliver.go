@@ -102,7 +102,7 @@ func (w *work) importFrom(ctx context.Context, address string, object *document)
 	w.tell.Phase("asking DigitalOcean to import %s (%s) in %s", object.Name, amount(object.Size), w.in.Regions[0])
 	image, err := w.Ocean.Import(ctx, ocean.ImportRequest{
 		Name: ocean.ImageName(w.in.Server, w.in.Hash), URL: address, Region: w.in.Regions[0],
-		Description: w.description(object), Tags: ocean.Tags(w.in.Server),
+		Description: w.description(object), Tags: ocean.Tags(w.in.Fleet, w.in.Server),
 	})
 	if err != nil {
 		return image, fmt.Errorf("start the import: %w", err)

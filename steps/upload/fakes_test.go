@@ -24,6 +24,7 @@ const (
 	bucketName = "acme"
 	accessKey  = "AKIATHEACCESSKEY"
 	firstID    = 101
+	acme       = "snowdrop:fleet:nyc3:acme"
 )
 
 // bucket is an S3 in memory that also knows ACLs, as far as to note them.
@@ -158,7 +159,7 @@ func (f *fakeOcean) WaitForImage(ctx context.Context, id int, timeout time.Durat
 		f.t.Errorf("waits for %s", timeout)
 	}
 	phase(fmt.Sprintf("waiting for custom image %d (pending)", id))
-	image := ocean.Image{ID: id, Name: ocean.ImageName("web", hash), Status: "available", Tags: ocean.Tags("web"), Regions: []string{"nyc3"}}
+	image := ocean.Image{ID: id, Name: ocean.ImageName("web", hash), Status: "available", Tags: ocean.Tags(acme, "web"), Regions: []string{"nyc3"}}
 	words, failed := f.fail[id]
 	if failed {
 		image.Status = "deleted"

@@ -55,6 +55,7 @@ var (
 // In says which image of which server, and where it is needed.
 type In struct {
 	Server   string
+	Fleet    string // the fleet's tag
 	Revision string // git's; may be empty
 	RunURL   string // may be empty
 	Image    string // store path of the image, or of a directory that holds it

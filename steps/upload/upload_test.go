@@ -89,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	dir, data := disk(t, 3<<20)
 	w.data = data
 	w.in = upload.In{
-		Server: "web", Revision: "0a1b2c3", RunURL: "https://ci.example/7", Image: dir, Hash: hash,
+		Server: "web", Fleet: acme, Revision: "0a1b2c3", RunURL: "https://ci.example/7", Image: dir, Hash: hash,
 		Regions: []string{"nyc3"}, ImportTimeout: time.Hour,
 	}
 	w.ocean = &fakeOcean{t: t}
@@ -115,7 +115,7 @@ func (w *world) left(t *testing.T) []string {
 }
 
 func ours(id int, status string, regions ...string) ocean.Image {
-	return ocean.Image{ID: id, Name: ocean.ImageName("web", hash), Status: status, Tags: ocean.Tags("web"), Regions: regions}
+	return ocean.Image{ID: id, Name: ocean.ImageName("web", hash), Status: status, Tags: ocean.Tags(acme, "web"), Regions: regions}
 }
 
 func TestAnImageBecomesACustomImageAndTheObjectIsGone(t *testing.T) {
@@ -154,7 +154,7 @@ func TestAnImageBecomesACustomImageAndTheObjectIsGone(t *testing.T) {
 				t.Errorf("got %+v", out)
 			}
 			request := w.ocean.requests[0]
-			if request.Name != "snowdrop-web-"+hash || request.Region != "nyc3" || !slices.Equal(request.Tags, ocean.Tags("web")) ||
+			if request.Name != "snowdrop-web-"+hash || request.Region != "nyc3" || !slices.Equal(request.Tags, ocean.Tags(acme, "web")) ||
 				request.Description != "revision 0a1b2c3, sha256 "+out.SHA256+", https://ci.example/7" {
 				t.Errorf("asked for %+v", request)
 			}
@@ -285,7 +285,7 @@ func TestAnImportUnderWayIsWaitedForAndNotBegunTwice(t *testing.T) {
 func TestAnObjectThatAnotherServersImportNeedsIsLeftToIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.ocean.images = []ocean.Image{{ID: 9, Name: ocean.ImageName("other", hash), Status: "pending", Tags: ocean.Tags("other")}}
+	w.ocean.images = []ocean.Image{{ID: 9, Name: ocean.ImageName("other", hash), Status: "pending", Tags: ocean.Tags(acme, "other")}}
 	if _, err := w.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
