@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +50,9 @@ func TestEndOfATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	temp := t.TempDir()
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP) // under nohup, what this starts would ignore it too
+	defer signal.Stop(heard)
 	cmd := start(t, temp, "The lab runs until it is interrupted", self, "lab")
 	for range 2 { // from the shell, and from the kernel
 		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {

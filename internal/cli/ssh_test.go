@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -151,6 +152,9 @@ func TestSSHLeavesNothingBehind(t *testing.T) {
 	p, _ := withHost(t, "")
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
+	heard := make(chan os.Signal, 8)
+	signal.Notify(heard, os.Interrupt, syscall.SIGHUP, syscall.SIGQUIT) // in the background and under nohup they are ignored
+	defer signal.Stop(heard)
 	folders := func() []string {
 		found, err := filepath.Glob(filepath.Join(temp, "snowdrop-ssh-*"))
 		check(t, err)
