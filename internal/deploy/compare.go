@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,21 +49,30 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 		return p, steps.Skip("no server gets another system")
 	}
 	tell.Phase("finding out what the systems of %s are made of", plural(len(all), "server"))
+	// Beside all that follows: the base is evaluated, if that is not what runs.
+	var wait sync.WaitGroup
+	var base baseline
+	wait.Go(func() { base = c.baseline(ctx, tell, p, all) })
+	defer wait.Wait()
+
 	var group errgroup.Group
 	group.SetLimit(8)
 	for _, one := range all {
-		group.Go(func() error { c.before(ctx, one); return nil })
+		group.Go(func() error { c.before(ctx, p.Store, one); return nil })
 		group.Go(func() error { c.after(ctx, one); return nil })
 	}
 	_ = group.Wait() // what failed is in the outlook
 	if !p.NoBuild {
 		p.outlook.broken = c.build(ctx, tell, all)
 	}
+	c.cached(ctx, p.Store, all)
 	c.stateVersions(ctx, tell, all)
 	for _, one := range all {
 		one.compare()
 	}
 	c.estimate(ctx, tell, all)
+	wait.Wait()
+	c.fromBase(ctx, tell, p, base, all)
 	if ctx.Err() != nil {
 		return p, fmt.Errorf("compare systems: %w", context.Cause(ctx))
 	}
@@ -70,13 +80,16 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 }
 
 // before finds what the record says that the server runs.
-func (c comparing) before(ctx context.Context, one *comparison) {
+func (c comparing) before(ctx context.Context, store string, one *comparison) {
 	r := one.plan.Record
 	if r == nil || r.Image.Hash == "" && r.Toplevel == "" { // it may have been switched
 		one.why = "snowdrop has not released this server before"
 		return
 	}
 	found, err := c.d.composed(ctx, one.plan.Server.Name, r.Image.Hash, r.Toplevel)
+	if err != nil {
+		found, err = c.d.composedIn(ctx, store, r.Toplevel, err)
+	}
 	if err != nil {
 		one.why = fmt.Sprintf("what revision %s is made of is not known: %v", short(r.Revision), err)
 		return
@@ -175,7 +188,7 @@ func (c comparing) estimate(ctx context.Context, tell event.Teller, all []*compa
 		if one.planned.Packages != nil {
 			continue
 		}
-		why := cmp.Or(one.why, "nothing was built")
+		why := cmp.Or(one.why, errNotBuilt.Error())
 		record := one.plan.Record
 		if record == nil || record.Revision == "" || one.plan.Want.Toplevel == "" {
 			one.unknown("nothing is compared: %s", why)

@@ -247,7 +247,10 @@ func (n twoRevisions) Evaluate(ctx context.Context, installables []string) ([]ni
 
 func (n twoRevisions) Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error) {
 	of, plain := n.at(installables)
-	return of.Derivations(ctx, plain) //nolint:wrapcheck // a Nix in between
+	if found, err := of.Derivations(ctx, plain); err == nil {
+		return found, nil
+	}
+	return n.former.Derivations(ctx, plain) //nolint:wrapcheck // derivations are named by their content, whatever the revision
 }
 
 func (n twoRevisions) Metadata(ctx context.Context, flake string) (nix.Metadata, error) {

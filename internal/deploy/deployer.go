@@ -30,6 +30,8 @@ type Nix interface {
 	Metadata(ctx context.Context, flake string) (nix.Metadata, error)
 	// Closure lists a path of the store and all that it needs.
 	Closure(ctx context.Context, path string) ([]closure.Path, error)
+	// ClosureIn is Closure in another store, such as a binary cache.
+	ClosureIn(ctx context.Context, store, path string) ([]closure.Path, error)
 	// Derivations are all that the installables are built from.
 	Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error)
 	transfer.Nix

@@ -28,7 +28,11 @@ type Request struct {
 	// NoBuild keeps a preview from building systems to compare them: derivations are
 	// compared instead, which is an estimate.
 	NoBuild bool
-	// Base is the full git revision that Evaluate compares with; empty: with none.
+	// Store is where else a preview asks what systems are made of, such as a binary
+	// cache's address, as nix takes it for --store; empty: nowhere.
+	Store string
+	// Base is the full git revision that Evaluate compares with, and a preview too where
+	// something else runs; empty: with none.
 	Base string
 	// Force replaces a newer revision by an older one.
 	Force bool

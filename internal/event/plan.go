@@ -30,6 +30,9 @@ type ServerPlanned struct {
 	// could not be compared, which Unknown explains, or where nothing is to do.
 	Packages *closure.Diff  `json:"packages,omitempty"`
 	System   *toplevel.Diff `json:"system,omitempty"`
+	// FromBase is what of that a pull request changes itself; nil where there is no base,
+	// or where the base is what runs.
+	FromBase *FromBase `json:"fromBase,omitempty"`
 	// Prune are the custom images that go afterwards, Keep those that stay.
 	Prune []PlannedImage `json:"prune,omitempty"`
 	Keep  []PlannedImage `json:"keep,omitempty"`
@@ -41,6 +44,14 @@ type ServerPlanned struct {
 	// Downtime is how long a droplet was away in earlier releases, from the rebuild to
 	// the verified boot; 0 where there was none.
 	Downtime time.Duration `json:"downtime,omitempty"`
+}
+
+// FromBase compares the base of a pull request with what is planned. What else a plan
+// changes is in the base already, and was not deployed.
+type FromBase struct {
+	// Revision is the base.
+	Revision string       `json:"revision"`
+	Packages closure.Diff `json:"packages"`
 }
 
 // PlannedImage is a custom image and why it goes or stays.

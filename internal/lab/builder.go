@@ -283,9 +283,28 @@ func (b *Builder) Closure(_ context.Context, path string) ([]closure.Path, error
 	return nil, fmt.Errorf("list the closure of %s: it is not in this store", path)
 }
 
-// Derivations are those of the paths that Closure lists.
+// ClosureIn implements deploy.Nix: the lab has no binary caches.
+func (*Builder) ClosureIn(_ context.Context, store, path string) ([]closure.Path, error) {
+	return nil, fmt.Errorf("list the closure of %s in %s: the lab has no binary caches", path, store)
+}
+
+// named has those installables by their attributes that are store derivations.
+func (b *Builder) named(installables []string) []string {
+	out := slices.Clone(installables)
+	for name := range b.Servers {
+		for suffix, path := range map[string]string{"-image": b.imagePath(name), "-toplevel": b.spec(name).System} {
+			if i := slices.Index(out, b.drv(path)); i >= 0 {
+				out[i] = ".#" + name + suffix
+			}
+		}
+	}
+	return out
+}
+
+// Derivations are those of the paths that Closure lists. An installable may be a
+// store derivation.
 func (b *Builder) Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error) {
-	outputs, err := b.Evaluate(ctx, installables)
+	outputs, err := b.Evaluate(ctx, b.named(installables))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/versatus/snowdrop/internal/closure"
@@ -25,6 +26,32 @@ func (c *Client) Closure(ctx context.Context, path string) ([]closure.Path, erro
 		return nil, fmt.Errorf("list the closure of %s: nix path-info --json: %w", path, err)
 	}
 	return paths, nil
+}
+
+// ClosureIn lists a path and all that it needs at run time, as another store knows
+// it: store is what nix takes for --store, such as a binary cache's address. Nothing
+// but what it says of the paths is fetched. It errors when the store cannot be asked,
+// or does not have all of the closure.
+func (c *Client) ClosureIn(ctx context.Context, store, path string) ([]closure.Path, error) {
+	what := "list the closure of " + path + " in " + withoutPassword(store)
+	stdout, said, err := c.json(ctx, Progress{}, "path-info", "--store", store, "--json", "--recursive", "--", path)
+	if err != nil {
+		return nil, said.askError(what, err)
+	}
+	paths, err := closure.Parse(bytes.NewReader(stdout))
+	if err != nil {
+		return nil, fmt.Errorf("%s: nix path-info --json: %w", what, err)
+	}
+	return paths, nil
+}
+
+// withoutPassword is a store's address as it may be shown.
+func withoutPassword(store string) string {
+	address, err := url.Parse(store)
+	if err != nil || address.User == nil {
+		return store
+	}
+	return address.Redacted()
 }
 
 // askError says what nix answered to a question that is neither an evaluation

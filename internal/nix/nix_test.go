@@ -235,6 +235,28 @@ func TestClosureIsReadInBothShapes(t *testing.T) {
 	})
 }
 
+func TestClosureIsReadFromAnotherStore(t *testing.T) {
+	t.Parallel()
+	const store, secret = "https://me:sesame@cache.acme.example/a", "sesame"
+	eachVersion(t, func(t *testing.T, v string) {
+		c := fake(t, Config{},
+			play{When: []string{"path-info", "--store " + store, "--json", "--recursive", "-- " + topOut}, Captured: v + "/closure"},
+			play{When: []string{"path-info", "--store " + store}, Captured: v + "/valid-missing", Exit: 1},
+			play{When: []string{"path-info", "--store none"}, Stdout: "{", Exit: 0})
+		got, err := c.ClosureIn(t.Context(), store, topOut)
+		if err != nil || len(got) != 2 || got[0] != (closure.Path{Path: topOut, NarSize: 344}) {
+			t.Errorf("%v, %v", got, err)
+		}
+		_, err = c.ClosureIn(t.Context(), store, webOut)
+		if err == nil || !strings.Contains(err.Error(), "is not valid") || !strings.Contains(err.Error(), "cache.acme.example") || strings.Contains(err.Error(), secret) {
+			t.Errorf("a path that it does not have: %v", err)
+		}
+		if _, err = c.ClosureIn(t.Context(), "none", topOut); err == nil || !strings.Contains(err.Error(), "in none: nix path-info --json") {
+			t.Errorf("an answer that is none: %v", err)
+		}
+	})
+}
+
 func TestPathThatIsNotWholeIsNotValid(t *testing.T) {
 	t.Parallel()
 	eachVersion(t, func(t *testing.T, v string) {
