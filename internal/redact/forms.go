@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"html"
 	"net/url"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ func forms(secret string) []string {
 	out := spellings(secret)
 	lines := strings.Split(secret, "\n")
 	if len(lines) == 1 {
-		return out
+		return append(out, wrapped(secret)...)
 	}
 	for _, line := range lines {
 		line = strings.TrimSpace(line)
@@ -33,7 +34,7 @@ func spellings(s string) []string {
 		url.QueryEscape(s), url.PathEscape(s), (&url.URL{Path: s}).EscapedPath(), url.UserPassword("", s).String(),
 		inJSON(s, true), inJSON(s, false), inJSON(inJSON(s, false), false), unquote(strconv.Quote(s)),
 		strings.ReplaceAll(s, "'", `'\''`),
-		inHex(s),
+		html.EscapeString(s), inHex(s),
 	} {
 		escaped = strings.TrimPrefix(escaped, ":") // of the user's password
 		out = append(out, escaped, lowerEscapes(escaped))
@@ -130,6 +131,35 @@ func chunks(text string, columns int) []string {
 	}
 	if len(out) > 0 && len(text) >= leastLine {
 		out = append(out, text)
+	}
+	return out
+}
+
+// leastPiece is the least length of a piece of base64 that counts as a secret's.
+const leastPiece = 12
+
+// wrapped are the pieces of a secret's base64 within something longer that is broken
+// into lines, wherever that is: a line ends after a multiple of four characters.
+func wrapped(s string) []string {
+	var out []string
+	add := func(piece string) {
+		if len(piece) >= leastPiece {
+			out = append(out, piece)
+		}
+	}
+	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		for before := range 3 {
+			inner := within(enc, s, before)
+			for end := 4 - (before*8+5)/6; end < len(inner); end += 4 {
+				add(inner[:end])
+				add(inner[end:])
+				for _, columns := range []int{64, 76} {
+					if end+columns < len(inner) {
+						add(inner[end : end+columns])
+					}
+				}
+			}
+		}
 	}
 	return out
 }

@@ -23,6 +23,10 @@ var (
 	bearerValue = regexp.MustCompile(`(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{20,}`)
 	knownToken  = regexp.MustCompile(`(?i)\b(?:do[a-z]_v1_[A-Za-z0-9]{8,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{16,})`)
 
+	urlPassword = regexp.MustCompile(`(?i)(\b[a-z][a-z0-9+.-]*://[^/\s:@"'<>?#\\]*:)[^/\s@"'<>?#\\]+@`)
+	// urlToken is long: "git@" and "builder@" are names.
+	urlToken = regexp.MustCompile(`(://)[^/\s:@"'<>?#\\]{20,}@`)
+
 	// A block without an end goes as far as the text does.
 	privateKey = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|[\s\S]*$)`)
 	keyBegin   = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
@@ -35,12 +39,14 @@ var (
 )
 
 // patterns are what is secret by its looks: private keys, what is in headers
-// and queries that carry credentials, and tokens.
+// and queries that carry credentials, passwords in addresses, and tokens.
 func patterns() []pattern {
 	return []pattern{
 		{[]string{"-----begin"}, privateKey, Mask},
 		{[]string{"authorization", "x-amz-security-token"}, headerValue, "${1}" + Mask},
 		{[]string{"signature", "credential", "security-token", "awsaccesskeyid"}, queryValue, "${1}" + Mask},
+		{[]string{"@"}, urlPassword, "${1}" + Mask + "@"},
+		{[]string{"@"}, urlToken, "${1}" + Mask + "@"},
 		{[]string{"bearer"}, bearerValue, "${1}" + Mask},
 		{[]string{"_v1_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "age-secret-key-1"}, knownToken, Mask},
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"html"
 	"io/fs"
 	"net/url"
 	"strings"
@@ -61,6 +62,7 @@ func TestASecretIsHiddenInEveryForm(t *testing.T) {
 		"base64 behind two bytes":  {std.EncodeToString([]byte("u:" + secret + "  ")), ""},
 		"base64 of basic auth":     {std.EncodeToString([]byte("user:" + secret)), ""},
 		"base64 of basic auth, 4":  {std.EncodeToString([]byte("use:" + secret + "more")), ""},
+		"in HTML":                  {html.EscapeString(secret), "***"},
 		"hex":                      {fmt.Sprintf("%x", secret), "***"},
 		"nothing secret":           {"all is well", "all is well"},
 		"with space around it":     {"\n" + secret + " \n", "\n*** \n"},
@@ -128,6 +130,10 @@ func TestASecretIsHiddenByItsLooks(t *testing.T) {
 		"private key":      {"a\n" + k + "b", "a\n***\nb"},
 		"cut-off key":      {"a\n" + k[:60], "a\n***"},
 		"key in JSON":      {quoted(t, k), `"***\n"`},
+		"password in URL":  {"cannot fetch 'git+https://oauth2:a%2Bb.c-d@gitlab.example/a?ref=x': 403", "cannot fetch 'git+https://oauth2:***@gitlab.example/a?ref=x': 403"},
+		"token in URL":     {"clone https://0123456789abcdefghij@forge.example:3000/a", "clone https://***@forge.example:3000/a"},
+		"user in URL":      {"copy to ssh-ng://builder@forge.example:2222 and http://forge.example:8080/@scope/a", "copy to ssh-ng://builder@forge.example:2222 and http://forge.example:8080/@scope/a"},
+		"port and mail":    {"see http://forge.example:8080 or mail ops@example.com", "see http://forge.example:8080 or mail ops@example.com"},
 		"certificate":      {"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"},
 	}
 	for name, tt := range tests {
