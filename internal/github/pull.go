@@ -46,6 +46,25 @@ func (c *Client) Propose(ctx context.Context, p Proposal) (Pull, Outcome, error)
 	return Pull{}, "", err
 }
 
+// Withdraw closes the open pull request of a branch into another with a comment why, and
+// returns it. Without one it returns false. It may be done twice: there is one such
+// comment.
+func (c *Client) Withdraw(ctx context.Context, head, base, why string) (Pull, bool, error) {
+	there, found, err := c.findPull(ctx, Proposal{Head: head, Base: base})
+	if err != nil || !found {
+		return Pull{}, false, err
+	}
+	// The word comes first: who is told that it was closed finds it there.
+	if _, err := c.SetComment(ctx, there.GetNumber(), Sticky{Kind: "withdrawn " + head, Revision: there.GetHead().GetSHA()}, why); err != nil {
+		return toPull(there), false, err
+	}
+	closed, _, err := c.api.PullRequests.Edit(ctx, c.owner, c.name, there.GetNumber(), &gh.PullRequest{State: gh.String("closed")})
+	if err != nil {
+		return toPull(there), false, c.explain(err, pullsWrite, "close pull request %d", there.GetNumber())
+	}
+	return toPull(closed), true, nil
+}
+
 // findPull looks for the open pull request of a branch into another; there is one at
 // most.
 func (c *Client) findPull(ctx context.Context, p Proposal) (*gh.PullRequest, bool, error) {

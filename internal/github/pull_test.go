@@ -86,3 +86,42 @@ func TestActionsThatMayNotOpenPullRequestsAreToldWhereThatIsSet(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAPullRequestIsClosedWithAWordWhy(t *testing.T) {
+	t.Parallel()
+	const (
+		words  = "GET " + repo + "/issues/8/comments?per_page=100"
+		answer = "POST " + repo + "/issues/8/comments"
+	)
+	p := proposal()
+	open := proposed(p.Title, p.Body)
+	closed := whole(proposed(p.Title, p.Body))
+	closed["state"], closed["closed_at"] = "closed", "2026-03-04T05:06:07Z"
+	text := `<!-- snowdrop {"kind":"withdrawn snowdrop/update-nightly","run":0,"attempt":0,"revision":"` + open["head"].(object)["sha"].(string) + `"} -->` + "\nNothing is left."
+	word := issueComment(2, bot, text)
+	withdraw := func(s *server) (github.Pull, bool, error) {
+		return s.client().Withdraw(t.Context(), p.Head, p.Base, "Nothing is left.")
+	}
+
+	s := asWorkflow(t)
+	s.script = append([]announced{{openPulls, ok([]object{open})}}, s.script...)
+	s.on(words, ok([]object{})).on(answer, created(word)).on(changePull, ok(closed))
+	got, found, err := withdraw(s)
+	if err != nil || !found || got.Number != 8 || got.State != "closed" {
+		t.Errorf("%+v, %v, %v", got, found, err)
+	}
+	if diff := cmp.Diff(object{"state": "closed"}, s.request(len(s.got)-1).body); diff != "" {
+		t.Error(diff)
+	}
+	// Where closing failed, the word is there, and is not said twice.
+	s = asWorkflow(t)
+	s.script = append([]announced{{openPulls, ok([]object{open})}}, s.script...)
+	s.on(words, ok([]object{word})).on(changePull, ok(closed))
+	if _, found, err := withdraw(s); err != nil || !found {
+		t.Errorf("the second time: %v, %v", found, err)
+	}
+	s = newServer(t).on(openPulls, ok([]object{}))
+	if _, found, err := withdraw(s); err != nil || found {
+		t.Errorf("without one: %v, %v", found, err)
+	}
+}

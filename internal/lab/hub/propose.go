@@ -50,13 +50,13 @@ func (h *Hub) createPull(c *call) (int, any, error) {
 	return http.StatusCreated, h.wholePull(c.links, h.pull(made.Number)), nil
 }
 
-// updatePull changes a pull request's title and text.
+// updatePull changes a pull request's title and text, and closes it.
 func (h *Hub) updatePull(c *call) (int, any, error) {
 	p := h.pull(int(c.number("number")))
 	if p == nil {
 		return 0, nil, notFound()
 	}
-	var in struct{ Title, Body *string }
+	var in struct{ Title, Body, State *string }
 	if err := c.read(&in); err != nil {
 		return 0, nil, err
 	}
@@ -68,6 +68,13 @@ func (h *Hub) updatePull(c *call) (int, any, error) {
 	}
 	if in.Body != nil {
 		p.Body = *in.Body
+	}
+	switch {
+	case in.State == nil || *in.State == p.State:
+	case *in.State == "closed":
+		p.State, p.ClosedAt = "closed", h.now()
+	default: // the lab reopens none
+		return 0, nil, validationFailed(detail{Resource: "PullRequest", Code: "invalid", Field: "state"})
 	}
 	p.UpdatedAt = h.now()
 	return http.StatusOK, h.wholePull(c.links, p), nil

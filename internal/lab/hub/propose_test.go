@@ -35,6 +35,12 @@ func TestAPullRequestIsOpenedFromABranchThatWasPushed(t *testing.T) {
 	if pulls := w.State().Pulls; len(pulls) != 4 {
 		t.Errorf("there are %d pull requests", len(pulls))
 	}
+	closed, _, err := c.PullRequests.Edit(ctx, owner, repo, 4, &gh.PullRequest{State: gh.String("closed")})
+	if err != nil || closed.GetState() != "closed" || closed.GetClosedAt().IsZero() || closed.GetTitle() != "Update nixpkgs" {
+		t.Errorf("closed %v, %v", closed, err)
+	}
+	_, _, err = c.PullRequests.Edit(ctx, owner, repo, 4, &gh.PullRequest{State: gh.String("open")})
+	fails(t, err, "PullRequest state invalid")
 }
 
 func TestAPullRequestThatGitHubRefusesIsRefused(t *testing.T) {
