@@ -338,6 +338,28 @@ func TestAPushLosesNothingThatSomebodyPushed(t *testing.T) {
 	}
 }
 
+func TestABranchIsDeletedIfItIsWhereItWasSeen(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	one := s.commit("one")
+	r := s.clone("--depth=1")
+	const branch = "snowdrop/update-nightly"
+	check(t, r.Replace(t.Context(), one, branch, ""))
+	theirs := commitOn(t, r, one, "theirs")
+	check(t, r.Push(t.Context(), theirs, branch))
+	if err := r.Delete(t.Context(), branch, one); !errors.Is(err, git.ErrMoved) || !strings.Contains(err.Error(), "delete the branch "+branch) {
+		t.Errorf("what somebody pushed to: %v", err)
+	}
+	if ref, err := r.Resolve(t.Context(), branch); err != nil || ref.Revision != theirs {
+		t.Errorf("the branch: %+v, %v", ref, err)
+	}
+	check(t, r.Delete(t.Context(), branch, theirs))
+	if _, err := r.Resolve(t.Context(), branch); !errors.Is(err, git.ErrNoSuchRef) {
+		t.Errorf("it is there yet: %v", err)
+	}
+	check(t, r.Delete(t.Context(), branch, theirs)) // somebody was quicker
+}
+
 func commitOn(t *testing.T, r *git.Repository, base, text string) string {
 	t.Helper()
 	tree, err := r.Tree(t.Context(), base)

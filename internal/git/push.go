@@ -22,6 +22,20 @@ func (r *Repository) Replace(ctx context.Context, commit, branch, former string)
 	return r.push(ctx, commit, branch, "--force-with-lease="+heads+branch+":"+former)
 }
 
+// Delete deletes a branch of the remote, if that is at former. With ErrMoved it was
+// elsewhere; one that is gone is no error.
+func (r *Repository) Delete(ctx context.Context, branch, former string) error {
+	err := r.push(ctx, "", branch, "--force-with-lease="+heads+branch+":"+former)
+	if err == nil {
+		return nil
+	}
+	if _, gone := r.Resolve(ctx, heads+branch); errors.Is(gone, ErrNoSuchRef) {
+		return nil // deleted already: by somebody else, or with the pull request
+	}
+	return err
+}
+
+// push sets a branch of the remote to a commit; with none it is deleted.
 func (r *Repository) push(ctx context.Context, commit, branch string, flags ...string) error {
 	// Submodules are others' repositories, whatever push.recurseSubmodules says.
 	args := append([]string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules"}, flags...)
@@ -29,7 +43,10 @@ func (r *Repository) push(ctx context.Context, commit, branch string, flags ...s
 	if err == nil {
 		return nil
 	}
-	what := fmt.Sprintf("push %s to the branch %s", commit[:7], branch)
+	what := "delete the branch " + branch
+	if commit != "" {
+		what = fmt.Sprintf("push %s to the branch %s", commit[:7], branch)
+	}
 	for line := range strings.Lines(out) {
 		refused, ok := strings.CutPrefix(line, "!\t") // as --porcelain has it: ! FROM:TO SUMMARY (REASON)
 		_, summary, _ := strings.Cut(strings.TrimSpace(refused), "\t")

@@ -54,6 +54,10 @@ func (c *Client) Clone(ctx context.Context, address string, ref Ref) (*Repositor
 	if err := r.Bring(ctx, ref); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
+	// A new repository's HEAD is a branch without a commit, which Nix trips over.
+	if _, err := c.run(ctx, r.Root, "update-ref", "--no-deref", "HEAD", ref.Revision); err != nil {
+		return nil, errors.Join(fmt.Errorf("clone %s: %w", withoutPasswords(address), err), r.Close())
+	}
 	return r, nil
 }
 
