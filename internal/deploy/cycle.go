@@ -33,14 +33,17 @@ type CycleSource struct {
 	Now    func() time.Time
 }
 
-// Updater brings inputs of a flake up to date. *nix.Client does it.
+// Updater brings inputs of a flake up to date, and says what it evaluates to then.
+// *nix.Client does it.
 type Updater interface {
 	Update(ctx context.Context, dir string, inputs []string, p nix.Progress) error
+	Evaluate(ctx context.Context, installables []string) ([]nix.Output, error)
 }
 
-// Proposer opens pull requests. *github.Client does it.
+// Proposer opens pull requests, and closes them. *github.Client does it.
 type Proposer interface {
 	Propose(ctx context.Context, p github.Proposal) (github.Pull, github.Outcome, error)
+	Withdraw(ctx context.Context, head, base, why string) (github.Pull, bool, error)
 }
 
 // CycleTaken is a request at the commit that its cycle deploys.

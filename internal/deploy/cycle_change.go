@@ -49,8 +49,8 @@ func (c change) message(trailer string) string {
 	return fmt.Sprintf("%s: update %s\n\n- %s\n\n%s", c.path, c.what(), strings.Join(c.lines, "\n- "), trailer)
 }
 
-// body is the pull request's text.
-func (c change) body(cycle, into string) string {
+// body is the pull request's text. fleetFile is empty for the default one.
+func (c change) body(cycle, fleetFile, into string) string {
 	var b strings.Builder
 	for i, line := range c.lines {
 		b.WriteString("- " + line)
@@ -61,7 +61,11 @@ func (c change) body(cycle, into string) string {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "\nThe release cycle `%s` of [snowdrop](https://github.com/versatus/snowdrop) keeps this branch up to date. "+
+	cycle = "`" + cycle + "`"
+	if fleetFile != "" {
+		cycle += " in `" + fleetFile + "`"
+	}
+	fmt.Fprintf(&b, "\nThe release cycle %s of [snowdrop](https://github.com/versatus/snowdrop) keeps this branch up to date. "+
 		"Once it is merged into `%s`, the next run of the cycle deploys it.\n", cycle, into)
 	return b.String()
 }

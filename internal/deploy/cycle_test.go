@@ -45,6 +45,19 @@ type updater struct {
 	dirs []string
 	// meanwhile happens while Nix is at it.
 	meanwhile func()
+	// evaluated are the installables that were asked for; broken is why they do not
+	// evaluate, and looked happens meanwhile.
+	evaluated []string
+	broken    error
+	looked    func()
+}
+
+func (u *updater) Evaluate(_ context.Context, installables []string) ([]nix.Output, error) {
+	u.evaluated = append(u.evaluated, installables...)
+	if u.looked != nil {
+		u.looked()
+	}
+	return make([]nix.Output, len(installables)), u.broken
 }
 
 func (u *updater) Update(_ context.Context, dir string, inputs []string, _ nix.Progress) error {
@@ -81,6 +94,13 @@ func (u *updater) Update(_ context.Context, dir string, inputs []string, _ nix.P
 type proposer struct {
 	got []github.Proposal
 	err error
+	// withdrawn are the branches whose pull request was closed.
+	withdrawn []string
+}
+
+func (p *proposer) Withdraw(_ context.Context, head, base, why string) (github.Pull, bool, error) {
+	p.withdrawn = append(p.withdrawn, head+" into "+base+": "+why)
+	return github.Pull{Number: 8, URL: "https://github.com/acme/fleet/pull/8"}, p.err == nil, p.err
 }
 
 func (p *proposer) Propose(_ context.Context, pull github.Proposal) (github.Pull, github.Outcome, error) {
@@ -90,6 +110,10 @@ func (p *proposer) Propose(_ context.Context, pull github.Proposal) (github.Pull
 	p.got = append(p.got, pull)
 	return github.Pull{Number: 8, URL: "https://github.com/acme/fleet/pull/8"}, github.Created, nil
 }
+
+// updateBranch is where the cycle's updates are offered: its fleet file is not the
+// default one.
+const updateBranch = "snowdrop/nix/snowdrop.yaml/update-nightly"
 
 const lockFile = `{"nodes": {
   "nixpkgs": {"locked": {"rev": "1111111111111111111111111111111111111111", "type": "github", "owner": "NixOS", "repo": "nixpkgs"}},
@@ -155,6 +179,12 @@ func (f *forge) heard() string { return strings.Join(f.said, "\n") }
 func (f *forge) write(name, text string) {
 	f.t.Helper()
 	check(f.t, os.WriteFile(filepath.Join(f.work, name), []byte(text), 0o600))
+}
+
+// mkdir makes a folder in the clone.
+func (f *forge) mkdir(name string) {
+	f.t.Helper()
+	check(f.t, os.MkdirAll(filepath.Join(f.clone, filepath.FromSlash(name)), 0o700))
 }
 
 func (f *forge) git(dir string, args ...string) string {
@@ -278,16 +308,16 @@ func TestAnUpdateIsOfferedAndTheRefDeployedAsItIs(t *testing.T) {
 		t.Errorf("%+v, main is at %s", taken, f.at("main"))
 	}
 	want := []github.Proposal{{
-		Head: "snowdrop/update-nightly", Base: "main", Title: "Update nixpkgs",
+		Head: updateBranch, Base: "main", Title: "Update nixpkgs",
 		Body: "- nixpkgs: 1111111 → 3333333 ([what is new](https://github.com/NixOS/nixpkgs/compare/" + strings.Repeat("1", 40) + "..." + strings.Repeat("3", 40) + "))\n\n" +
-			"The release cycle `nightly` of [snowdrop](https://github.com/versatus/snowdrop) keeps this branch up to date. " +
+			"The release cycle `nightly` in `nix/snowdrop.yaml` of [snowdrop](https://github.com/versatus/snowdrop) keeps this branch up to date. " +
 			"Once it is merged into `main`, the next run of the cycle deploys it.\n",
 	}}
 	if diff := cmp.Diff(want, f.hub.got); diff != "" {
 		t.Error(diff)
 	}
 	f.git(f.work, "fetch", "--quiet", "origin")
-	const branch = "origin/snowdrop/update-nightly"
+	const branch = "origin/" + updateBranch
 	if got := f.git(f.work, "show", "-s", "--format=%P|%an|%B", branch); got !=
 		main+"|snowdrop|flake.lock: update nixpkgs\n\n- nixpkgs: 1111111 → 3333333\n\nSnowdrop-Cycle: nightly\nSnowdrop-Tree: "+f.git(f.work, "rev-parse", branch+"^{tree}") {
 		t.Errorf("the commit: %s", got)
@@ -308,10 +338,10 @@ func TestAnUpdateThatIsOfferedAlreadyIsNotPushedAgain(t *testing.T) {
 	f := newForge(t, `{cron: "0 3 * * *", ref: main, update: {}}`)
 	_, err := f.take(nightly())
 	check(t, err)
-	offered := f.at("snowdrop/update-nightly")
+	offered := f.at(updateBranch)
 	_, err = f.take(nightly())
 	check(t, err)
-	if again := f.at("snowdrop/update-nightly"); offered == "" || again != offered || len(f.hub.got) != 2 {
+	if again := f.at(updateBranch); offered == "" || again != offered || len(f.hub.got) != 2 {
 		t.Errorf("%s, before %s; proposed %d times", again, offered, len(f.hub.got))
 	}
 	// With a new commit in main, the branch is made anew on top of it.
@@ -319,11 +349,11 @@ func TestAnUpdateThatIsOfferedAlreadyIsNotPushedAgain(t *testing.T) {
 	_, err = f.take(nightly())
 	check(t, err)
 	f.git(f.work, "fetch", "--quiet", "origin")
-	if parent := f.git(f.work, "rev-parse", "origin/snowdrop/update-nightly^"); parent != two {
+	if parent := f.git(f.work, "rev-parse", "origin/"+updateBranch+"^"); parent != two {
 		t.Errorf("it is made on %s", parent)
 	}
 	// Once it is merged, there is nothing to update.
-	f.git(f.work, "merge", "--quiet", "origin/snowdrop/update-nightly")
+	f.git(f.work, "merge", "--quiet", "origin/"+updateBranch)
 	merged := f.commit("three")
 	f.said = nil
 	taken, err := f.take(nightly())
@@ -348,25 +378,25 @@ func TestWhatSomebodyPushedToTheOfferedBranchIsKept(t *testing.T) {
 			main := f.at("main")
 			f.git(f.work, "fetch", "--quiet", "origin")
 			if change == nil {
-				f.git(f.work, "checkout", "--quiet", "-b", "snowdrop/update-nightly")
+				f.git(f.work, "checkout", "--quiet", "-b", updateBranch)
 				f.write("flake.nix", "{ outputs = null; }")
 				f.git(f.work, "commit", "--quiet", "--all", "--message", "what the update needs")
-				f.git(f.work, "cherry-pick", "origin/snowdrop/update-nightly")
+				f.git(f.work, "cherry-pick", "origin/"+updateBranch)
 			} else {
-				f.git(f.work, "checkout", "--quiet", "snowdrop/update-nightly")
+				f.git(f.work, "checkout", "--quiet", updateBranch)
 				f.write("flake.nix", "{ outputs = null; }")
 				f.git(f.work, change...)
 			}
 			f.git(f.work, "push", "--quiet", "--force", "origin", "HEAD")
-			theirs := f.at("snowdrop/update-nightly")
+			theirs := f.at(updateBranch)
 			f.nix.to["home"] = strings.Repeat("4", 40)
 			taken, err := f.take(nightly())
 			check(t, err)
 			if taken.NotUpdated == nil || !strings.Contains(taken.NotUpdated.Error(), "merge it, or delete the branch") || taken.Revision != main {
 				t.Errorf("%+v", taken)
 			}
-			if f.at("snowdrop/update-nightly") != theirs {
-				t.Errorf("the branch is at %s, not at %s", f.at("snowdrop/update-nightly"), theirs)
+			if f.at(updateBranch) != theirs {
+				t.Errorf("the branch is at %s, not at %s", f.at(updateBranch), theirs)
 			}
 		})
 	}
@@ -382,7 +412,7 @@ func TestAnUpdateOfABranchIsDeployedAtOnce(t *testing.T) {
 		t.Errorf("%+v, main is at %s", taken, f.at("main"))
 	}
 	f.git(f.clone, "cat-file", "-e", taken.Revision+"^{tree}")
-	if f.at("snowdrop/update-nightly") != "" || len(f.hub.got) > 0 {
+	if f.at(updateBranch) != "" || len(f.hub.got) > 0 {
 		t.Error("it was offered too")
 	}
 }
@@ -420,7 +450,7 @@ func TestADryRunOfAnUpdateSaysWhatWouldMoveAndPushesNothing(t *testing.T) {
 	t.Parallel()
 	for via, would := range map[string]string{
 		"branch":       "pushed to main and deployed",
-		"pull-request": "offered as a pull request from snowdrop/update-nightly into main",
+		"pull-request": "offered as a pull request from " + updateBranch + " into main",
 	} {
 		for name, req := range map[string]deploy.Request{"dry": {Cycle: "nightly", DryRun: true}, "plan": {Cycle: "nightly", Preview: true}} {
 			t.Run(via+" "+name, func(t *testing.T) {
@@ -450,7 +480,7 @@ func TestAFailedUpdateKeepsNothingFromBeingDeployedAndIsNotHidden(t *testing.T) 
 		"Nix fails":          {"update: {}", func(f *forge) { f.nix.err = errors.New("no route to host") }, "no route to host"},
 		"no such input":      {"update: {inputs: [nixpkgz]}", func(*forge) {}, "the flake has no input nixpkgz: it has home, nixpkgs"},
 		"more than the lock": {"update: {}", func(f *forge) { f.nix.also = "other" }, "nix changed more than flake.lock"},
-		"GitHub refuses":     {"update: {}", func(f *forge) { f.hub.err = errors.New("not permitted") }, "the branch snowdrop/update-nightly is pushed: not permitted"},
+		"GitHub refuses":     {"update: {}", func(f *forge) { f.hub.err = errors.New("not permitted") }, "the branch " + updateBranch + " is pushed: not permitted"},
 		"there is no token": {"update: {}", func(f *forge) {
 			f.source.GitHub = func(string) (deploy.Proposer, error) { return nil, errors.New("no token") }
 		}, "no token"},
@@ -483,7 +513,7 @@ func TestWithoutGitHubTheBranchIsPushedAndItIsSaidWhatToDo(t *testing.T) {
 	f.source.GitHub = func(string) (deploy.Proposer, error) { panic("not GitHub") }
 	taken, err := f.take(nightly())
 	check(t, err)
-	if taken.NotUpdated != nil || f.at("snowdrop/update-nightly") == "" || !strings.Contains(f.heard(), "open a merge request from it into main") {
+	if taken.NotUpdated != nil || f.at(updateBranch) == "" || !strings.Contains(f.heard(), "open a merge request from it into main") {
 		t.Errorf("%+v, said:\n%s", taken, f.heard())
 	}
 }

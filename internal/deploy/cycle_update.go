@@ -12,7 +12,6 @@ import (
 	"github.com/versatus/snowdrop/internal/event"
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/git"
-	"github.com/versatus/snowdrop/internal/github"
 	"github.com/versatus/snowdrop/internal/nix"
 )
 
@@ -26,6 +25,8 @@ type updating struct {
 	tell   event.Teller
 	// dry says that nothing is pushed.
 	dry bool
+	// fleetFile is the fleet file's path in its repository; empty for the default one.
+	fleetFile string
 }
 
 // run brings the inputs up to date and returns what is to be deployed: ref as it is, or
@@ -43,6 +44,9 @@ func (u updating) run(ctx context.Context, ref git.Ref) (updated git.Ref, err er
 		return ref, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	if u.fleetFile, err = u.otherFleetFile(ctx); err != nil {
+		return ref, err
+	}
 	updated, err = u.once(ctx, repo, ref, proposer)
 	if !errors.Is(err, git.ErrMoved) {
 		return updated, err
@@ -85,19 +89,21 @@ func (u updating) once(ctx context.Context, repo *git.Repository, ref git.Ref, p
 	}
 	defer func() { err = errors.Join(err, tree.Close()) }()
 	lock, change, err := u.change(ctx, repo, tree, ref)
-	if err != nil || lock == "" {
+	if err != nil {
 		return ref, err
+	}
+	branch := strings.TrimPrefix(ref.Full, "refs/heads/")
+	if lock == "" {
+		if u.update.Via == fleet.ViaPullRequest {
+			u.withdraw(ctx, repo, branch, proposer)
+		}
+		return ref, nil
 	}
 	for _, line := range change.lines {
 		u.tell.Phase("%s", line)
 	}
-	branch := strings.TrimPrefix(ref.Full, "refs/heads/")
-	if u.dry {
-		where := "pushed to " + branch + " and deployed"
-		if u.update.Via == fleet.ViaPullRequest {
-			where = "offered as a pull request from " + u.branch() + " into " + branch
-		}
-		u.tell.Phase("dry run: that would be %s", where)
+	if u.dry && u.update.Via == fleet.ViaPullRequest {
+		u.tell.Phase("dry run: that would be offered as a pull request from %s into %s", u.branch(), branch)
 		return ref, nil
 	}
 	message := func(files string) string { return change.message(u.trailer(files)) }
@@ -106,6 +112,13 @@ func (u updating) once(ctx context.Context, repo *git.Repository, ref git.Ref, p
 		return ref, err //nolint:wrapcheck // it says what it did
 	}
 	if u.update.Via == fleet.ViaBranch {
+		if err := u.evaluates(ctx, repo, commit, ref); err != nil {
+			return ref, fmt.Errorf("the flake does not evaluate with %s updated, so nothing was pushed, and %s is as it was (%s): %w", change.what(), branch, short(ref.Revision), err)
+		}
+		if u.dry {
+			u.tell.Phase("dry run: that would be pushed to %s and deployed", branch)
+			return ref, nil
+		}
 		if err := repo.Push(ctx, commit, branch); err != nil {
 			return ref, err //nolint:wrapcheck // as above
 		}
@@ -183,62 +196,4 @@ func orAll(inputs []string) string {
 		return "all inputs"
 	}
 	return list(inputs)
-}
-
-// branch is where the change of a cycle is offered. It is ours alone.
-func (u updating) branch() string { return "snowdrop/update-" + u.cycle }
-
-// trailer marks a commit of ours. It names the files, so that one that somebody has
-// amended, or put on top of something else, is none of ours any more.
-func (u updating) trailer(files string) string {
-	return "Snowdrop-Cycle: " + u.cycle + "\nSnowdrop-Tree: " + files
-}
-
-// offer brings the commit to the cycle's own branch, and opens a pull request.
-func (u updating) offer(ctx context.Context, repo *git.Repository, commit, into string, c change, proposer Proposer) error {
-	if err := u.renew(ctx, repo, commit); err != nil {
-		return err
-	}
-	if proposer == nil {
-		u.tell.Phase("it is on the branch %s: open a merge request from it into %s", u.branch(), into)
-		return nil
-	}
-	pull, outcome, err := proposer.Propose(ctx, github.Proposal{Head: u.branch(), Base: into, Title: c.title(), Body: c.body(u.cycle, into)})
-	if err != nil {
-		return fmt.Errorf("the branch %s is pushed: %w", u.branch(), err)
-	}
-	said := map[github.Outcome]string{github.Created: "opened", github.Updated: "brought up to date", github.Kept: "open already"}
-	u.tell.Phase("pull request #%d is %s: %s", pull.Number, said[outcome], pull.URL)
-	return nil
-}
-
-// renew makes the cycle's branch hold the commit. It is left alone if it holds the same
-// already, so that checks and approvals count on, and refused if anybody else has put a
-// commit there.
-func (u updating) renew(ctx context.Context, repo *git.Repository, commit string) error {
-	there, err := repo.Resolve(ctx, "refs/heads/"+u.branch())
-	if errors.Is(err, git.ErrNoSuchRef) {
-		return repo.Replace(ctx, commit, u.branch(), "") //nolint:wrapcheck // it says what it did
-	}
-	if err != nil {
-		return fmt.Errorf("look at the branch %s: %w", u.branch(), err)
-	}
-	if err := repo.Bring(ctx, there); err != nil {
-		return err //nolint:wrapcheck // it says what it fetches
-	}
-	former, err := repo.Commit(ctx, there.Revision)
-	if err != nil {
-		return err //nolint:wrapcheck // it says what it read
-	}
-	if !strings.Contains("\n"+former.Message+"\n", "\n"+u.trailer(former.Tree)+"\n") {
-		return fmt.Errorf("the branch %s has a commit that snowdrop did not make (%s): merge it, or delete the branch", u.branch(), short(there.Revision))
-	}
-	now, err := repo.Commit(ctx, commit)
-	if err != nil {
-		return err //nolint:wrapcheck // it says what it read
-	}
-	if former.Tree == now.Tree && strings.Join(former.Parents, " ") == strings.Join(now.Parents, " ") {
-		return nil
-	}
-	return repo.Replace(ctx, commit, u.branch(), there.Revision) //nolint:wrapcheck // it says what it did
 }
