@@ -143,7 +143,7 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 		since = sinceWords(r)
 		state, revision, image = string(r.Outcome), report.Short(r.Revision), report.ShortImage(r.CustomImage.Name)
 	}
-	if r := s.Record; r != nil && r.CustomImage.ID == 0 && s.Server.Provider != fleet.SSHHosts {
+	if r := s.Record; r != nil && r.Outcome == release.Unreleased {
 		state = "not released" // and switched all the same
 	}
 	if s.Server.Provider == fleet.SSHHosts {

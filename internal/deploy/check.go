@@ -64,7 +64,7 @@ func (d *Deployer) verifyAll(ctx context.Context, s *serverRun) error {
 		one.outcome = outcomeOf(ctx, one.err)
 	})
 	err := s.verdict(ctx)
-	if err == nil {
+	if err == nil && s.plan.Record.Outcome != release.Unreleased { // what was switched alone is no release
 		s.record.note(func(rec *release.Record) { rec.Outcome, rec.Failure = release.Verified, "" })
 	}
 	s.keepRecord(ctx)

@@ -44,7 +44,7 @@ func (s *serverRun) beginSwitch(former *release.Record) *release.Record {
 func (s *serverRun) knownRecord() *release.Record {
 	if s.plan.Record == nil { // never released: there is nothing but the switch to tell
 		now := s.d.Clock.Now()
-		rec := &release.Record{Server: s.name(), Outcome: release.Verified, StartedAt: now, FinishedAt: now, RunURL: s.d.RunURL}
+		rec := &release.Record{Server: s.name(), Outcome: release.Unreleased, StartedAt: now, FinishedAt: now, RunURL: s.d.RunURL}
 		if s.lasting() {
 			rec.Outcome = release.Pending
 		}

@@ -178,9 +178,16 @@ func TestADropletThatWasNeverReleasedCanBeSwitchedAndDeployedAfterwards(t *testi
 	})
 	s.builder.API = s.APIURL()
 	s.switchWeb("")
-	check(t, s.verifyServers("web"))
+	for _, when := range []string{"switched", "verified"} {
+		status, err := s.deployer().Status(t.Context(), deploy.Request{Servers: []string{"web"}})
+		check(t, err)
+		if web := status[0]; web.Record.Outcome != release.Unreleased || web.Droplets[0].Switched == nil || web.Droplets[0].VerifiedAt.IsZero() {
+			t.Errorf("%s: %+v, record: %+v", when, web.Droplets[0], web.Record)
+		}
+		check(t, s.verifyServers("web"))
+	}
 	s.mustRun()
-	if rec := s.record("web"); rec.Revision != first || rec.Previous != nil || rec.Droplets[0].Switched != nil {
+	if rec := s.record("web"); rec.Outcome != release.Verified || rec.Revision != first || rec.Previous != nil || rec.Droplets[0].Switched != nil {
 		t.Errorf("record: %+v", rec)
 	}
 }

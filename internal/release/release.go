@@ -17,6 +17,9 @@ const (
 	Verified   Outcome = "verified"
 	Failed     Outcome = "failed"
 	RolledBack Outcome = "rolled-back"
+	// Unreleased is that of a record without a release: it tells of droplets that were
+	// switched, and the image that they had is none of ours.
+	Unreleased Outcome = "not-released"
 )
 
 // Record says what a server runs.
