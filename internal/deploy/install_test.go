@@ -146,7 +146,7 @@ func openBare(t *testing.T) *bareFleet {
     provider: ssh
     system: .#db-toplevel
     hosts: [{name: db-1, address: 127.0.0.1}]
-    verify: {soak: 1s, timeout: 2m}
+    verify: {soak: 1s, timeout: 20m}
 `,
 		droplets: []lab.DropletSpec{{Name: "web-1"}},
 		images:   map[string]lab.ImageSpec{"web": web("a"), "db": web("b")},

@@ -159,15 +159,17 @@ func TestAPreviewThatWasCutOffIsContinuedAndCanBeTakenDown(t *testing.T) {
 func TestAPreviewIsCutOffWhileItsDropletIsBeingMade(t *testing.T) {
 	t.Parallel()
 	with := previewed("max: 1")
-	with.slow = 300 * time.Millisecond
+	with.slow = time.Second
 	s := open(t, with)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	s.mu.Lock()
 	s.on = func(e event.Event) {
 		if phase, ok := e.(event.Phase); ok && strings.HasPrefix(phase.Text, "waiting for droplet") {
 			cancel()
 		}
 	}
+	s.mu.Unlock()
 	if _, err := s.deployer().PreviewUp(ctx, deploy.PreviewRequest{Pull: 7}); s.failed(err) == nil {
 		t.Fatal("it was not cut off")
 	}
@@ -175,7 +177,9 @@ func TestAPreviewIsCutOffWhileItsDropletIsBeingMade(t *testing.T) {
 	if made == nil {
 		t.Fatal("it was cut off before the droplet was asked for")
 	}
+	s.mu.Lock()
 	s.on = nil
+	s.mu.Unlock()
 	if got := outcomes(s.mustUp(7))[previewName]; got != event.Verified {
 		t.Errorf("continued: %s", got)
 	}

@@ -219,11 +219,13 @@ func TestOfTwoRunsThatBeganAtOnceTheLaterOneGivesWay(t *testing.T) {
 	t.Parallel()
 	s := open(t, previewed("max: 1"))
 	// Another run makes its droplet when this one has planned already.
+	s.mu.Lock()
 	s.on = func(e event.Event) {
 		if started, ok := e.(event.StepStarted); ok && started.Step == "create" {
 			s.alien("preview-pr-1-web", "snowdrop:preview:pr-1", "snowdrop:fleet:nyc3:acme")
 		}
 	}
+	s.mu.Unlock()
 	_, err := s.up(2)
 	if err == nil || !strings.Contains(causes(err), "there may be 1 preview droplet ") {
 		t.Fatalf("got %v%s", err, causes(err))

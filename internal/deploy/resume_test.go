@@ -66,7 +66,7 @@ func TestRunThatWasCutOffWhileItRebuildsDoesNotRebuildAgain(t *testing.T) {
 	t.Parallel()
 	with := oneWeb("stop")
 	with.servers = strings.ReplaceAll(with.servers, "[web-1, web-2]", "[web-1]")
-	with.slow = 400 * time.Millisecond
+	with.slow = time.Second
 	s := open(t, with)
 	s.mustRun()
 	s.release(second, "web", web("b"))
@@ -108,7 +108,7 @@ func TestRunThatWasCutOffBetweenUploadAndImportLeavesNothingAndIsContinued(t *te
 func TestRunThatWasCutOffDuringTheImportFindsItsImage(t *testing.T) {
 	t.Parallel()
 	with := oneWeb("stop")
-	with.slow = 400 * time.Millisecond
+	with.slow = time.Second
 	s := open(t, with)
 	s.cutOff(func(e event.Event) bool {
 		phase, ok := e.(event.Phase)

@@ -133,11 +133,11 @@ func TestAMachineThatSomebodyElseSwitchesIsNotCalledVerified(t *testing.T) {
 	s := switchable(t, "stop")
 	s.mustRun()
 	s.release(second, "web", system(web("b"), "b"))
-	activating, refused, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	activating, refused, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	var once sync.Once
 	s.mu.Lock()
 	s.on = func(e event.Event) {
-		if phase, ok := e.(event.Phase); ok && phase.Text == "activating" {
+		if phase, ok := e.(event.Phase); ok && phase.Step == "activate" && strings.HasPrefix(phase.Text, "activat") {
 			once.Do(func() {
 				close(activating)
 				<-refused
@@ -151,7 +151,12 @@ func TestAMachineThatSomebodyElseSwitchesIsNotCalledVerified(t *testing.T) {
 			_, err := s.doSwitch(req)
 			ended <- err
 		}()
-		<-activating
+		select {
+		case <-activating:
+		case err := <-ended:
+			t.Errorf("it ended before it began: %v", err)
+			ended <- err
+		}
 	}}
 	_, err := s.doSwitch(req)
 	says(t, causes(err), "another switch is under way")

