@@ -191,7 +191,10 @@ func (r *runner) configDir() string {
 // use does the use case. In a pull request without credentials it is only
 // evaluated; what is missing is told.
 func (r *runner) use(ctx context.Context, sink event.Sink, ancestry deploy.Ancestry) (outcome, error) {
-	options := connect.Options{Getenv: r.getenv, Sink: sink, RunURL: r.event.RunURL(), NixConfig: r.nixConfig(), Ancestry: ancestry}
+	options := connect.Options{
+		Getenv: r.getenv, Sink: sink, RunURL: r.event.RunURL(), NixConfig: r.nixConfig(), Ancestry: ancestry,
+		Redact: r.redact, Learn: func(secret string) { r.mask(secret) },
+	}
 	if builds(r.order) && emulates(r.inputs.NixConfig, r.fleet.Nix.Options) && !exists("/dev/kvm") {
 		sink.Emit(event.Warning{Text: emulation})
 	}
@@ -205,7 +208,6 @@ func (r *runner) use(ctx context.Context, sink event.Sink, ancestry deploy.Ances
 		return outcome{}, deploy.UsageError{Err: fmt.Errorf("%w\n%s", err, r.howToGive())}
 	}
 	defer func() { _ = outside.SSH.Close() }() // the run has ended
-	outside.Redact.Add(r.tokens()...)          // it knows those of the environment alone
 	d := outside.Deployer(r.fleet, options)
 	if r.order.preview.verb != "" {
 		result, err := r.order.preview.carryOut(ctx, d, r.isOpen)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/connect"
 	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/redact"
 	"github.com/versatus/snowdrop/internal/report"
 )
 
@@ -25,7 +26,8 @@ type IO struct {
 
 // Run runs a command line (without the program's name) and returns its exit code.
 func Run(ctx context.Context, args []string, stdio IO) int {
-	root := newRoot(stdio) //nolint:contextcheck // the commands get the context from cobra
+	a := &app{io: stdio, redact: connect.Secrets(stdio.Getenv)}
+	root := a.root() //nolint:contextcheck // the commands get the context from cobra
 	root.SetArgs(args)
 	begun := false
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
@@ -40,7 +42,7 @@ func Run(ctx context.Context, args []string, stdio IO) int {
 		err = deploy.UsageError{Err: err} // no such command, or not such arguments
 	}
 	if err != nil {
-		explain(stdio, err)
+		a.explain(err)
 	}
 	var program exitStatus
 	if errors.As(err, &program) && ctx.Err() == nil {
@@ -49,9 +51,8 @@ func Run(ctx context.Context, args []string, stdio IO) int {
 	return deploy.ExitCode(ctx, err)
 }
 
-// newRoot makes the command tree.
-func newRoot(stdio IO) *cobra.Command {
-	a := &app{io: stdio}
+// root makes the command tree.
+func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "snowdrop",
 		Short: "NixOS on DigitalOcean: build, upload, rebuild, verify, prune",
@@ -65,9 +66,9 @@ back; 4 changes were found (plan --detailed-exitcode); 130 cancelled.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetIn(stdio.In)
-	root.SetOut(stdio.Out)
-	root.SetErr(stdio.Err)
+	root.SetIn(a.io.In)
+	root.SetOut(a.io.Out)
+	root.SetErr(a.io.Err)
 	root.SetVersionTemplate("snowdrop {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return deploy.UsageError{Err: fmt.Errorf("%w\nSee '%s --help'", err, c.CommandPath())}
@@ -105,19 +106,20 @@ type shownError struct {
 func (e shownError) Unwrap() error { return e.error }
 
 // explain writes an error for a person, unless the report has shown it already.
-func explain(stdio IO, err error) {
+func (a *app) explain(err error) {
 	var shown shownError
 	var program exitStatus
 	if errors.As(err, &shown) && !shown.json || errors.Is(err, deploy.ErrChanges) || errors.As(err, &program) && program.err == nil {
 		return
 	}
-	text := connect.Secrets(stdio.Getenv).String(err.Error())
-	_, _ = fmt.Fprintf(stdio.Err, "snowdrop: %s\n", text)
+	_, _ = fmt.Fprintf(a.io.Err, "snowdrop: %s\n", a.redact.String(err.Error()))
 }
 
 // app is what the commands share.
 type app struct {
-	io      IO
+	io IO
+	// redact knows all secrets of the run that are known so far.
+	redact  *redact.Redactor
 	config  string
 	verbose bool
 	json    bool

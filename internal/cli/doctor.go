@@ -87,7 +87,7 @@ func (a *app) examine(ctx context.Context, fl *fleet.Fleet) findings {
 	f.add("fleet file", fmt.Sprintf("%s, %d server(s)", fl.Path, len(fl.Servers)), nil)
 	version, err := connect.Nix(fl).Version(ctx)
 	f.add("nix", version, err)
-	options := connect.Options{Getenv: a.io.Getenv, Sink: event.Discard()}
+	options := connect.Options{Getenv: a.io.Getenv, Sink: event.Discard(), Redact: a.redact}
 	outside, err := connect.Connect(fl, options)
 	if err != nil {
 		f.add("credentials", "", err)

@@ -51,7 +51,7 @@ func (a *app) open(req deploy.Request) (*session, error) {
 		return nil, deploy.UsageError{Err: err}
 	}
 	s := &session{app: a, fleet: f, report: a.newReport()}
-	options := connect.Options{Getenv: a.io.Getenv, Sink: s.report, RunURL: a.io.Getenv("SNOWDROP_RUN_URL")}
+	options := connect.Options{Getenv: a.io.Getenv, Sink: s.report, Redact: a.redact, RunURL: a.io.Getenv("SNOWDROP_RUN_URL")}
 	if s.outside, err = connect.Connect(f, options); err != nil {
 		return nil, deploy.UsageError{Err: err}
 	}

@@ -154,7 +154,7 @@ func (s *session) ssh(ctx context.Context, m deploy.Machine, args, command []str
 	}
 	defer func() {
 		if err := config.Close(); err != nil {
-			explain(s.io, err)
+			s.explain(err)
 		}
 	}()
 	seen, err := config.HostKeys(m.Target)

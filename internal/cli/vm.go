@@ -119,7 +119,7 @@ func (a *app) vm(ctx context.Context, c *cobra.Command, f *vmFlags, server strin
 	}
 	report := a.newReport()
 	defer report.Close()
-	outside, deployer, err := connect.Here(loaded, connect.Options{Getenv: a.io.Getenv, Sink: report})
+	outside, deployer, err := connect.Here(loaded, connect.Options{Getenv: a.io.Getenv, Sink: report, Redact: a.redact})
 	if err != nil {
 		return deploy.UsageError{Err: err}
 	}

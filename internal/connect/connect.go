@@ -40,6 +40,10 @@ type Options struct {
 	Getenv func(string) string
 	// Sink takes the events; what it gets is redacted.
 	Sink event.Sink
+	// Redact gets to know all secrets of the run; nil: one of its own does.
+	Redact *redact.Redactor
+	// Learn, if set, takes in the secrets that are only read while the run is on.
+	Learn func(secret string)
 	// Nix replaces the nix program, as in the demo where there is none.
 	Nix deploy.Nix
 	// RunURL is where the run can be watched; it goes into the records.
@@ -65,8 +69,7 @@ type Outside struct {
 // Connect makes the clients; it does not speak to anybody yet. An error lists
 // everything that is missing, with the name of the variable to set.
 func Connect(f *fleet.Fleet, o Options) (*Outside, error) {
-	out := &Outside{Redact: Secrets(o.Getenv), Clock: ocean.RealClock()}
-	out.Redact.Add(FileSecrets(f, o.Getenv)...)
+	out := &Outside{Redact: redactor(f, o), Clock: ocean.RealClock()}
 	var faults []error
 	var err error
 	if out.Ocean, err = Ocean(o.Getenv); err != nil && needsAccount(f) {
@@ -101,7 +104,7 @@ func (o *Outside) Deployer(f *fleet.Fleet, opt Options) *deploy.Deployer {
 	config := deploy.Config{
 		Fleet: f, Nix: o.Nix, Space: o.Space, SSH: o.SSH, Anywhere: o.Anywhere,
 		Sink: o.Redact.Sink(opt.Sink), Clock: o.Clock, Getenv: opt.Getenv, RunURL: opt.RunURL,
-		Redact: o.Redact.String, Ancestry: opt.Ancestry,
+		Redact: o.Redact.String, Learn: learn(o.Redact, opt), Ancestry: opt.Ancestry,
 	}
 	if o.Ocean != nil { // a nil pointer is not a nil interface
 		config.Ocean = o.Ocean
@@ -225,6 +228,33 @@ func nixEnv(o Options) []string {
 	return []string{"NIX_CONFIG=" + strings.TrimSpace(os.Getenv("NIX_CONFIG")+"\n"+o.NixConfig)}
 }
 
+// redactor is one that knows every secret that can be known before the run.
+func redactor(f *fleet.Fleet, o Options) *redact.Redactor {
+	r := o.Redact
+	if r == nil {
+		r = Secrets(o.Getenv)
+	}
+	r.Add(FileSecrets(f, o.Getenv)...)
+	return r
+}
+
+// mostSecret is the largest content that is looked for in all that is told, in bytes.
+// A larger one is data, and to look for it in all its forms would take long.
+const mostSecret = 16 << 10
+
+// learn takes in what files and commands say while the run is on.
+func learn(r *redact.Redactor, o Options) func(string) {
+	return func(secret string) {
+		if len(secret) > mostSecret {
+			return
+		}
+		r.Add(secret)
+		if o.Learn != nil {
+			o.Learn(secret)
+		}
+	}
+}
+
 // Secrets makes a redactor that knows every credential of the environment.
 func Secrets(getenv func(string) string) *redact.Redactor {
 	return redact.New(Credentials(getenv)...)
@@ -245,12 +275,25 @@ func credentialNames() []string {
 	return []string{EnvToken, EnvTokenOther, EnvSpaceSecret, EnvSpaceKey, remote.EnvPrivateKey, "GITHUB_TOKEN"}
 }
 
-// FileSecrets are the contents of servers' files that come from the environment,
-// and the keys that name one.
+// FileSecrets are the contents of servers' files that come from the environment and
+// from files, and the keys that name a variable. What commands print is known once they
+// are run.
 func FileSecrets(f *fleet.Fleet, getenv func(string) string) []string {
 	var secrets []string
 	for _, name := range secretNames(f) {
 		secrets = append(secrets, getenv(name))
+	}
+	for _, s := range f.Servers {
+		for _, file := range s.Files {
+			if file.From.File == "" {
+				continue
+			}
+			// One that cannot be read is told before anything is done.
+			content, err := remote.ReadFile(file.From.File, getenv)
+			if err == nil && len(content) <= mostSecret {
+				secrets = append(secrets, string(content))
+			}
+		}
 	}
 	return secrets
 }

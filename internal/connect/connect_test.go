@@ -124,3 +124,38 @@ func TestAFleetWithoutDropletsNeedsNoToken(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatFilesHoldIsSecret: they are read here, so that a report of a run that writes
+// none of them is without it too.
+func TestWhatFilesHoldIsSecret(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, content := range map[string]string{"key": "canary-in-a-file\n", "data": strings.Repeat("canary-of-data\n", 2000)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := fleet.Parse("snowdrop.yaml", []byte("space: {bucket: acme, region: nyc3}\nservers:\n  web:\n    files:\n"+
+		"      - {path: /a, from: {file: '"+filepath.Join(dir, "key")+"'}}\n"+
+		"      - {path: /b, from: {file: '"+filepath.Join(dir, "data")+"'}}\n"+
+		"      - {path: /c, from: {file: '"+filepath.Join(dir, "not-there")+"'}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := connect.Secrets(getenv(whole()))
+	var learned []string
+	options := connect.Options{Getenv: getenv(whole()), Redact: shared, Learn: func(s string) { learned = append(learned, s) }}
+	outside, err := connect.Connect(f, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := outside.Deployer(f, options)
+	d.Learn("canary-of-a-command\n")
+	const said = "canary-in-a-file canary-of-a-command canary-of-data"
+	if got := shared.String(said); got != "*** *** canary-of-data" || d.Redact(said) != got {
+		t.Errorf("it is told as %q", got)
+	}
+	if len(learned) != 1 || learned[0] != "canary-of-a-command\n" {
+		t.Errorf("the front end learned %q", learned)
+	}
+}

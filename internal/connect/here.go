@@ -13,8 +13,7 @@ import (
 // no credentials, and its SSH goes through no jump host of the environment. Ocean and
 // Space are nil.
 func Here(f *fleet.Fleet, o Options) (*Outside, *deploy.Deployer, error) {
-	out := &Outside{Redact: Secrets(o.Getenv), Clock: ocean.RealClock(), Nix: newNix(f, o)}
-	out.Redact.Add(FileSecrets(f, o.Getenv)...)
+	out := &Outside{Redact: redactor(f, o), Clock: ocean.RealClock(), Nix: newNix(f, o)}
 	var err error
 	out.SSH, err = remote.New(remote.Config{Env: func(name string) string {
 		if name == remote.EnvJump {
@@ -26,7 +25,8 @@ func Here(f *fleet.Fleet, o Options) (*Outside, *deploy.Deployer, error) {
 		return nil, nil, fmt.Errorf("prepare SSH: %w", err)
 	}
 	config := deploy.Config{
-		Fleet: f, Nix: out.Nix, SSH: out.SSH, Sink: out.Redact.Sink(o.Sink), Clock: out.Clock, Getenv: o.Getenv, Redact: out.Redact.String,
+		Fleet: f, Nix: out.Nix, SSH: out.SSH, Sink: out.Redact.Sink(o.Sink), Clock: out.Clock, Getenv: o.Getenv,
+		Redact: out.Redact.String, Learn: learn(out.Redact, o),
 	}
 	if o.Nix != nil {
 		config.Nix = o.Nix

@@ -86,6 +86,9 @@ type Config struct {
 	Ancestry Ancestry
 	// Redact takes secrets out of what goes into a record; nil leaves it as it is.
 	Redact func(string) string
+	// Learn takes in a secret that was read during the run, from a file or a command;
+	// what is told afterwards has to be without it. Nil where nobody wants to know.
+	Learn func(secret string)
 	// Getenv reads the secrets that the fleet's files come from.
 	Getenv func(string) string
 	// RunURL is where the run can be watched; it goes into the records.

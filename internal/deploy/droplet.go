@@ -116,7 +116,7 @@ func (s *serverRun) prove(ctx context.Context, droplet ocean.Droplet, at arrival
 	}
 
 	if len(server.Files) > 0 && !at.lookOnly {
-		written, err := steps.Do(ctx, s.run.steps, s.on(droplet), provision.Step{Dialer: s.d.SSH, Getenv: s.d.Getenv},
+		written, err := steps.Do(ctx, s.run.steps, s.on(droplet), provision.Step{Dialer: s.d.SSH, Getenv: s.d.Getenv, Learn: s.d.Learn},
 			provision.In{Target: target, Files: server.Files})
 		if err != nil {
 			return err //nolint:wrapcheck // Do has said which step on what

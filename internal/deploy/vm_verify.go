@@ -114,7 +114,7 @@ func (t *vmTrial) prove(ctx context.Context, target remote.Target) error {
 	target.Keys = demand(target.Keys, up.HostKeys)
 	t.dialer.guest = guestAddress(ctx, t.dialer, target)
 	if t.req.Files && len(t.server.Files) > 0 {
-		written, err := steps.Do(ctx, run, t.on, provision.Step{Dialer: t.dialer, Getenv: t.d.Getenv}, provision.In{Target: target, Files: t.server.Files})
+		written, err := steps.Do(ctx, run, t.on, provision.Step{Dialer: t.dialer, Getenv: t.d.Getenv, Learn: t.d.Learn}, provision.In{Target: target, Files: t.server.Files})
 		if err != nil {
 			return err //nolint:wrapcheck // Do has said which step on what
 		}

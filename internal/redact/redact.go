@@ -27,7 +27,8 @@ const (
 // Redactor takes secrets out of text. It is safe for concurrent use; secrets
 // that are added later are taken out from then on.
 type Redactor struct {
-	mu       sync.Mutex // guards the writing of what follows
+	mu       sync.Mutex          // guards the writing of what follows
+	known    map[string]struct{} // the secrets
 	forms    map[string]struct{}
 	ignored  []string
 	literals atomic.Pointer[automaton]
@@ -36,7 +37,7 @@ type Redactor struct {
 
 // New makes a Redactor that knows secrets; see Add.
 func New(secrets ...string) *Redactor {
-	r := &Redactor{forms: map[string]struct{}{}, looks: patterns()}
+	r := &Redactor{known: map[string]struct{}{}, forms: map[string]struct{}{}, looks: patterns()}
 	r.literals.Store(newAutomaton(nil))
 	r.Add(secrets...)
 	return r
@@ -47,17 +48,23 @@ func New(secrets ...string) *Redactor {
 func (r *Redactor) Add(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	before := len(r.known)
 	for _, s := range secrets {
 		s = strings.TrimSpace(s)
+		_, known := r.known[s]
 		switch {
-		case s == "":
+		case s == "" || known:
 		case len(s) < leastSecret:
 			r.ignored = append(r.ignored, fmt.Sprintf("a secret of %d characters: it is not hidden, because words of fewer than %d occur by chance", len(s), leastSecret))
 		default:
+			r.known[s] = struct{}{}
 			for _, form := range forms(s) {
 				r.forms[form] = struct{}{}
 			}
 		}
+	}
+	if len(r.known) == before {
+		return
 	}
 	patterns := make([]string, 0, len(r.forms))
 	for form := range r.forms {

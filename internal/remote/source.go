@@ -27,7 +27,7 @@ func ReadSource(ctx context.Context, src fleet.Source, env func(string) string) 
 		}
 		return []byte(value), nil
 	case src.File != "":
-		return readFile(src.File, env)
+		return ReadFile(src.File, env)
 	case len(src.Command) > 0:
 		return readCommand(ctx, src.Command)
 	default:
@@ -46,7 +46,9 @@ func describe(src fleet.Source) string {
 	}
 }
 
-func readFile(name string, env func(string) string) ([]byte, error) {
+// ReadFile reads a secret from a file ("~/" is the home directory of env's HOME). An
+// empty one is an error. Errors hold nothing of what was read.
+func ReadFile(name string, env func(string) string) ([]byte, error) {
 	data, err := os.ReadFile(expandHome(name, env)) //nolint:gosec // that file is what was asked for
 	if err != nil {
 		return nil, fmt.Errorf("read a secret: %w", err)

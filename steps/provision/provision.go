@@ -26,6 +26,8 @@ type Step struct {
 	Dialer Dialer
 	// Getenv reads the secrets that files come from; nil means os.Getenv.
 	Getenv func(string) string
+	// Learn, if set, takes in each content before anything is done with it.
+	Learn func(secret string)
 }
 
 // In is what is written where. The target answers already, from its new boot.
@@ -86,6 +88,11 @@ func (s Step) Run(ctx context.Context, tell event.Teller, in In) (Out, error) {
 	files, err := resolve(ctx, in, env)
 	if err != nil {
 		return Out{}, err
+	}
+	for _, f := range files {
+		if s.Learn != nil {
+			s.Learn(string(f.content))
+		}
 	}
 	conn, err := s.Dialer.Dial(ctx, in.Target)
 	if err != nil {

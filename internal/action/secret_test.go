@@ -1,0 +1,59 @@
+package action_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/versatus/snowdrop/internal/lab"
+	"github.com/versatus/snowdrop/internal/lab/hub"
+)
+
+// TestWhatFilesAndCommandsSayReachesNobody has a service that fails and prints the
+// secrets that it was given.
+func TestWhatFilesAndCommandsSayReachesNobody(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("cat"); err != nil {
+		t.Skip("there is no cat here")
+	}
+	const inFile, printed = "canary-in-a-file-0c1d", "canary-of-a-command-77e2"
+	p := newProject(t)
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "file"), []byte(inFile+"\n"), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "printed"), []byte(printed+"\n"), 0o600))
+	p.write("snowdrop.yaml", strings.Replace(fleetFile, "files: [", "files: [{path: /var/lib/a, from: {file: '"+filepath.Join(dir, "file")+"'}}, "+
+		"{path: /var/lib/b, from: {command: [cat, '"+filepath.Join(dir, "printed")+"']}}, ", 1))
+	p.action(t.Context(), "push", "1", push()).demand(t, 0)
+	if got, err := p.lab.ReadFile("web-1", "/var/lib/b"); err != nil || string(got) != printed+"\n" {
+		t.Fatalf("the file: %q, %v", got, err)
+	}
+	check(t, p.hub.AddCommit(hub.Commit{SHA: sha("2"), Parents: []string{sha("1")}, Message: "Broken"}))
+	broken := web("broken")
+	broken.Failed[0].Journal = append(broken.Failed[0].Journal, "it has "+inFile, "and "+printed)
+	p.image = map[string]lab.ImageSpec{"web": broken, "api": web("a")}
+	p.checkOut("2", nil)
+	e := p.action(t.Context(), "push", "2", push())
+	e.demand(t, 3)
+	if text := p.checks("2")["snowdrop / web"].Text; strings.Count(text, "***") < 3 {
+		t.Errorf("the check does not show the journal:\n%s", text)
+	}
+	told, err := json.Marshal(p.hub.State())
+	check(t, err)
+	told = append(told, e.summary+e.outputs["result"]...)
+	for line := range strings.Lines(e.log) {
+		if !strings.HasPrefix(line, "::add-mask::") {
+			told = append(told, line...)
+		}
+	}
+	for _, secret := range []string{inFile, printed} {
+		if at := strings.Index(string(told), secret); at >= 0 {
+			t.Errorf("%s is told: …%s…", secret, told[max(0, at-80):at+len(secret)])
+		}
+		if !strings.Contains(e.log, "::add-mask::"+secret+"\n") {
+			t.Errorf("the runner is not told to hide %s", secret)
+		}
+	}
+}
