@@ -12,7 +12,7 @@ import (
 
 const previewFleet = `space: {bucket: acme, region: nyc3}
 defaults:
-  verify: {soak: 100ms, timeout: 20s}
+  verify: {soak: 100ms, timeout: 2m}
 preview: {max: 2, servers: [web]}
 servers:
   web:

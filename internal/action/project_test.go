@@ -47,7 +47,7 @@ const (
 const fleetFile = `space: {bucket: acme, region: nyc3}
 defaults:
   rollout: {on-failure: rollback}
-  verify: {soak: 100ms, timeout: 20s}
+  verify: {soak: 100ms, timeout: 2m}
 servers:
   web:
     image: .#web-image

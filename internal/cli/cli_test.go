@@ -29,7 +29,7 @@ const (
 const fleetFile = `space: {bucket: acme, region: nyc3}
 defaults:
   rollout: {on-failure: rollback}
-  verify: {soak: 100ms, timeout: 20s}
+  verify: {soak: 100ms, timeout: 2m}
 servers:
   web:
     image: .#web-image
@@ -440,6 +440,13 @@ func TestAPlanShowsWhatChangesOnEveryServer(t *testing.T) {
 	p.commit("2", next)
 	// The test's flake says the same at every revision.
 	hasAll(t, p.want(deploy.ExitDone, "plan", "--no-build", "--json"), `"estimate":true`, "nothing was built")
+	cached := p.want(deploy.ExitDone, "plan", "--no-build", "--store", "https://me:sesame@cache.acme.example", "--json")
+	if hasAll(t, cached, `"name":"units"`, "a binary cache tells of packages alone"); strings.Contains(cached, `"estimate":true`) || strings.Contains(cached, "sesame") {
+		t.Errorf("with a binary cache:\n%s", cached)
+	}
+	base := strings.Repeat("3", 40)
+	hasAll(t, p.want(deploy.ExitDone, "plan", "--base", base, "--json"), `"fromBase":{"revision":"`+base+`"`)
+	hasAll(t, p.want(deploy.ExitUsage, "plan", "--base", "main"), "compare with --base", "git rev-parse main")
 	hasAll(t, p.want(deploy.ExitDone, "plan"), "build and rebuild", "worker.service")
 	hasAll(t, p.want(deploy.ExitDone, "plan", "--json"), `"kind":"server.planned"`, `"name":"units"`, `"kind":"fleet.planned"`)
 }
