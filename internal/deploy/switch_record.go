@@ -274,18 +274,30 @@ func (s *serverRun) noSwitch(rec *release.Record) {
 }
 
 // formerRelease is the one that the machines run which went back, and the one before
-// it. The record's own is not always it: that of a run that was cut off never was.
+// it. The record's own is not always it: that of a run that was cut off never was. If
+// they ran different systems, it is the last verified release, if there is one: what
+// each of them runs stands with it.
 func (s *serverRun) formerRelease() (release.Release, *release.Release) {
-	system := s.formerSystem()
-	if rec := s.plan.Record; rec != nil {
-		switch {
-		case rec.Toplevel == system:
-			return rec.Release, rec.Previous
-		case rec.Previous != nil && rec.Previous.Toplevel == system:
-			return *rec.Previous, nil
-		}
+	ran := map[string]bool{}
+	for _, r := range s.results {
+		ran[s.switches[r.droplet.ID].former] = true
 	}
-	return release.Release{Toplevel: system}, nil
+	everywhere := len(ran) == 1
+	delete(ran, "") // machines that were not touched
+	rec, alike := s.plan.Record, len(ran) == 1
+	switch {
+	case rec != nil && alike && ran[rec.Toplevel]:
+		return rec.Release, rec.Previous
+	case rec != nil && alike && rec.Previous != nil && ran[rec.Previous.Toplevel]:
+		return *rec.Previous, nil
+	case everywhere:
+		return release.Release{Toplevel: s.formerSystem()}, nil
+	case rec != nil && (rec.Outcome == release.Verified || rec.Outcome == release.RolledBack):
+		return rec.Release, rec.Previous
+	case rec != nil && rec.Previous != nil:
+		return *rec.Previous, nil
+	}
+	return release.Release{}, nil
 }
 
 // formerSystem is what a machine ran before.

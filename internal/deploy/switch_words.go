@@ -36,6 +36,8 @@ func switchedWords(rec *release.Record, known *release.Droplet, on fleet.Provide
 		return systemWords(sw.System) + " comes with the next boot, set by hand " + at + replaced(on)
 	case on != fleet.SSHHosts:
 		return "switched by hand " + at + replaced(on)
+	case rec.Toplevel == "":
+		return "runs " + systemWords(sw.System) + ", to which it was switched " + at
 	case sw.System != rec.Toplevel:
 		return "runs " + systemWords(sw.System) + ", to which it was switched " + at + "; the release is " + systemWords(rec.Toplevel)
 	}
