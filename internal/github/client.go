@@ -102,7 +102,7 @@ func New(cfg Config) (*Client, error) {
 
 // Hurry has the client write from now on without the pauses that GitHub asks for,
 // and several things at once: for a process that is about to be killed.
-func (c *Client) Hurry() { c.pacer.hurried.Store(true) }
+func (c *Client) Hurry() { c.pacer.hurryUp() }
 
 func baseURL(address string) (*url.URL, error) {
 	if address == "" {

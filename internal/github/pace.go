@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -38,8 +37,9 @@ type pacer struct {
 	next    http.RoundTripper
 	clock   Clock
 	writing turn
-	// hurried says that there is no time for pauses.
-	hurried atomic.Bool
+	// hurry is closed when there is no time for pauses any more.
+	hurry    chan struct{}
+	hurrying sync.Once
 
 	mu        sync.Mutex
 	nextWrite time.Time
@@ -47,18 +47,33 @@ type pacer struct {
 }
 
 func newPacer(next http.RoundTripper, clock Clock) *pacer {
-	return &pacer{next: next, clock: clock, writing: newTurn()}
+	return &pacer{next: next, clock: clock, writing: newTurn(), hurry: make(chan struct{})}
+}
+
+// hurryUp ends the pauses, those that are under way too.
+func (p *pacer) hurryUp() { p.hurrying.Do(func() { close(p.hurry) }) }
+
+func (p *pacer) hurried() bool {
+	select {
+	case <-p.hurry:
+		return true
+	default:
+		return false
+	}
 }
 
 // RoundTrip waits for its turn, then sends. While a rate limit lasts longer than
 // a minute or so, it returns that limit's error without sending.
 func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	if req.Method != http.MethodGet && !p.hurried.Load() {
-		if err := p.writing.take(ctx); err != nil {
-			return nil, fmt.Errorf("wait for the turn of %s %s: %w", req.Method, req.URL.Path, err)
+	if req.Method != http.MethodGet && !p.hurried() {
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the turn of %s %s: %w", req.Method, req.URL.Path, context.Cause(ctx))
+		case <-p.hurry:
+		case p.writing <- struct{}{}:
+			defer p.writing.give()
 		}
-		defer p.writing.give()
 		if err := p.ready(ctx); err != nil {
 			return nil, err
 		}
@@ -85,10 +100,19 @@ func (p *pacer) ready(ctx context.Context) error {
 	p.mu.Lock()
 	wait := p.nextWrite.Sub(p.clock.Now())
 	p.mu.Unlock()
-	if wait <= 0 || p.hurried.Load() {
+	if wait <= 0 || p.hurried() {
 		return nil
 	}
-	if err := p.clock.Sleep(ctx, wait); err != nil {
+	pause, wake := context.WithCancel(ctx)
+	defer wake()
+	go func() {
+		select {
+		case <-p.hurry:
+			wake()
+		case <-pause.Done():
+		}
+	}()
+	if err := p.clock.Sleep(pause, wait); err != nil && (ctx.Err() != nil || !p.hurried()) {
 		return fmt.Errorf("wait for the second between two writes: %w", err)
 	}
 	return nil

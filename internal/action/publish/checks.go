@@ -116,6 +116,9 @@ func (c *Checks) Run(ctx context.Context) {
 			return 0
 		}
 		for _, one := range c.checks {
+			if end == nil && c.ending() != nil {
+				return 0 // what is still to be written is how it ended
+			}
 			if wait := c.write(ctx, one, end); wait > 0 && (again == 0 || wait < again) {
 				again = wait
 			}

@@ -110,6 +110,9 @@ func (d *Deployments) Run(ctx context.Context) {
 			return 0
 		}
 		for _, one := range servers {
+			if end == nil && d.ending() != nil {
+				return 0 // what is still to be written is how it ended
+			}
 			d.write(ctx, one, end)
 		}
 		return 0
