@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -18,6 +17,7 @@ import (
 // does: a configuration, the host keys, and copies of private keys.
 type OpenSSH struct {
 	dir   string
+	lock  *os.File // held as long as the folder is used
 	hosts map[string]opensshHost
 }
 
@@ -31,14 +31,14 @@ type opensshHost struct {
 // host keys, and through the same jump host. OpenSSH is to accept no host key by
 // itself: where Dial would accept one that is not known, or has to ask an
 // authority, the target is dialled here, and errors are those of Dial. Nothing
-// is left behind on failure.
+// is left behind on failure; what a process left that was killed is removed.
 func (d *Dialer) OpenSSH(ctx context.Context, targets ...Target) (*OpenSSH, error) {
-	dir, err := privateFolder()
+	dir, lock, err := privateFolder()
 	if err != nil {
 		return nil, err
 	}
 	w := &opensshWriter{
-		d: d, OpenSSH: OpenSSH{dir: dir, hosts: map[string]opensshHost{}},
+		d: d, OpenSSH: OpenSSH{dir: dir, lock: lock, hosts: map[string]opensshHost{}},
 		aliases: map[string]bool{}, jumps: map[*jumpHost]string{}, copies: map[string]string{},
 	}
 	for _, t := range targets {
@@ -78,36 +78,6 @@ func (o *OpenSSH) HostKeys(t Target) ([]string, error) {
 		return nil, fmt.Errorf("host keys of %s: OpenSSH's configuration was not made for it", t)
 	}
 	return slices.Clone(h.keys), nil
-}
-
-// Close removes the folder and the private keys in it. Closing twice is fine.
-func (o *OpenSSH) Close() error {
-	if err := os.RemoveAll(o.dir); err != nil {
-		return fmt.Errorf("remove the folder with OpenSSH's configuration and private keys: %w", err)
-	}
-	return nil
-}
-
-// privateFolder makes a folder whose path needs no quoting: OpenSSH hands it to a
-// shell as it is (ProxyJump), and nix splits NIX_SSHOPTS at blanks.
-func privateFolder() (string, error) {
-	parent := os.TempDir()
-	if !plainPath(parent) {
-		parent = "/tmp"
-	}
-	dir, err := os.MkdirTemp(parent, "snowdrop-ssh-")
-	if err != nil {
-		return "", fmt.Errorf("make a folder for OpenSSH's configuration: %w", err)
-	}
-	return dir, nil
-}
-
-// plainPath says whether neither a shell nor ssh_config sees more in a path than
-// letters.
-func plainPath(path string) bool {
-	return path != "" && strings.IndexFunc(filepath.ToSlash(path), func(r rune) bool {
-		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/:._-+", r)
-	}) < 0
 }
 
 // targetID tells targets apart by all that the way to them depends on.
