@@ -63,6 +63,36 @@ func TestEdit(t *testing.T) {
 	}
 }
 
+func TestTwoFleetsWithAMachineOfOneNameKeepEachOthersAddress(t *testing.T) {
+	t.Parallel()
+	k := keys()
+	mine := knownhosts.Host{Names: []string{"web-1", "203.0.113.5"}, Keys: k[:1]}
+	theirs := knownhosts.Host{Names: []string{"web-1", "198.51.100.7"}, Keys: k[1:2]}
+	for name, hashed := range map[string]string{"plain": "", "hashed": "|1|QeknHT0OQdux6zPCV7+f/cit86Q=|Zlp/MiRfmcIi/wgaiL35+8gA48M= " + k[2] + "\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := []byte(hashed)
+			for range 2 {
+				for _, one := range []knownhosts.Host{mine, theirs} {
+					edited, err := knownhosts.Edit(text, []knownhosts.Host{one}, rand.Reader)
+					if err != nil {
+						t.Fatal(err)
+					}
+					text = edited.Text
+				}
+			}
+			// Asked for all of them once more, only the name of the first is not known.
+			edited, err := knownhosts.Edit(text, []knownhosts.Host{mine, theirs}, rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(edited.Changes) != 1 || edited.Changes[0].Old != "" || !strings.HasSuffix(edited.Changes[0].New, " "+k[0]) {
+				t.Errorf("%+v", edited.Changes)
+			}
+		})
+	}
+}
+
 func TestEditShowsWhatItDoes(t *testing.T) {
 	t.Parallel()
 	k := keys()
