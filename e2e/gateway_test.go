@@ -107,10 +107,10 @@ func freeAddress(ctx context.Context, t *testing.T) string {
 	return l.Addr().String()
 }
 
-// until tries every tenth of a second, for half a minute.
+// until tries every tenth of a second, for two minutes.
 func until(ctx context.Context, t *testing.T, what string, try func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -117,7 +117,7 @@ func vmAttached(ctx context.Context, t *testing.T, w *world) {
 		if found, err := filepath.Glob(disk); err == nil && len(found) == 1 && qemuRuns(found[0]) {
 			break
 		}
-		if ctx.Err() != nil || time.Since(start) > time.Minute {
+		if ctx.Err() != nil || time.Since(start) > 3*time.Minute {
 			_ = halted.cmd.Process.Signal(syscall.SIGTERM)
 			t.Fatalf("no QEMU runs on %s:\n%s", disk, halted.wait(t).text)
 		}

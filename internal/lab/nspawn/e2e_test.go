@@ -177,7 +177,7 @@ func leftovers(t *testing.T, id labID) []string {
 
 func newHost(t *testing.T, c client, dir string) *Host {
 	t.Helper()
-	h, err := NewHost(testContext(t, time.Minute), Config{
+	h, err := NewHost(testContext(t, 3*time.Minute), Config{
 		StateDir: dir, AuthorizedKeys: []string{c.authorizedKey()}, Log: func(line string) { t.Log(line) },
 	})
 	check(t, err)
@@ -204,7 +204,7 @@ const look = "systemctl is-system-running --wait; cat /proc/sys/kernel/random/bo
 
 func TestRebuildKeepsTheAddressAndNothingElse(t *testing.T) {
 	image := baseImage(t)
-	ctx, c := testContext(t, time.Minute), newClient(t)
+	ctx, c := testContext(t, 3*time.Minute), newClient(t)
 	m, err := newHost(t, c, t.TempDir()).Machine("web-1")
 	check(t, err)
 
@@ -236,7 +236,7 @@ func TestRebuildKeepsTheAddressAndNothingElse(t *testing.T) {
 
 func TestQcow2AndPartitionedImagesBootSideBySide(t *testing.T) {
 	image := baseImage(t)
-	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
+	ctx, c, dir := testContext(t, 3*time.Minute), newClient(t), t.TempDir()
 	q := filepath.Join(dir, "image.qcow2")
 	command(t, "qemu-img", "convert", "-f", "raw", "-O", "qcow2", image, q)
 	images := map[string]string{
@@ -300,7 +300,7 @@ func partitioned(t *testing.T, image, dir, label string) string {
 
 func TestNixOSsOwnInitIsFoundWhereItsBootLoaderWouldFindIt(t *testing.T) {
 	base := baseImage(t)
-	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
+	ctx, c, dir := testContext(t, 3*time.Minute), newClient(t), t.TempDir()
 	image := filepath.Join(dir, "image.raw")
 	command(t, "cp", "--sparse=always", base, image)
 	// systemd moves to where only links from the system's profile lead, as on NixOS.
@@ -327,7 +327,7 @@ func TestNixOSsOwnInitIsFoundWhereItsBootLoaderWouldFindIt(t *testing.T) {
 
 func TestStopKeepsTheDiskAndStartBootsIt(t *testing.T) {
 	image := baseImage(t)
-	ctx, c := testContext(t, time.Minute), newClient(t)
+	ctx, c := testContext(t, 3*time.Minute), newClient(t)
 	h := newHost(t, c, t.TempDir())
 	m, err := h.Machine("web-1")
 	check(t, err)
@@ -379,7 +379,7 @@ func TestStopKeepsTheDiskAndStartBootsIt(t *testing.T) {
 
 func TestImagesThatCannotBootAreTold(t *testing.T) {
 	base := baseImage(t)
-	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
+	ctx, c, dir := testContext(t, 3*time.Minute), newClient(t), t.TempDir()
 	empty := filepath.Join(dir, "empty.raw")
 	command(t, "mke2fs", "-q", "-t", "ext4", "-F", empty, "16M")
 	noInit, err := os.ReadFile(empty)
@@ -424,7 +424,7 @@ func crash(dir string) {
 
 func TestWhatAKilledLabLeftIsRemovedAndALiveLabIsNot(t *testing.T) {
 	base := baseImage(t)
-	ctx, c, dir := testContext(t, time.Minute), newClient(t), t.TempDir()
+	ctx, c, dir := testContext(t, 3*time.Minute), newClient(t), t.TempDir()
 	image := filepath.Join(dir, "image.raw")
 	command(t, "cp", "--sparse=always", base, image)
 
@@ -465,7 +465,7 @@ func TestWhatAKilledLabLeftIsRemovedAndALiveLabIsNot(t *testing.T) {
 }
 
 func TestCloseEndsABootThatIsUnderWay(t *testing.T) {
-	ctx, c := testContext(t, time.Minute), newClient(t)
+	ctx, c := testContext(t, 3*time.Minute), newClient(t)
 	h := newHost(t, c, t.TempDir())
 	m, err := h.Machine("web-1")
 	check(t, err)
