@@ -3,10 +3,12 @@ package action
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/versatus/snowdrop/internal/deploy"
+	"github.com/versatus/snowdrop/internal/git"
 	"github.com/versatus/snowdrop/internal/github"
 )
 
@@ -29,13 +31,40 @@ type ancestry struct {
 
 var _ deploy.Ancestry = (*ancestry)(nil)
 
-// ancestry is nil where there is no token to ask GitHub with: then times decide.
+// ancestry is nil where GitHub cannot be asked, without a token or about a flake that is
+// not on this server: then times decide.
 func (s *stage) ancestry() deploy.Ancestry {
-	if s.github == nil {
+	repository := s.flakeRepository()
+	if s.github == nil || repository == "" {
 		return nil
 	}
-	return newAncestry(s.github)
+	if s.ownFlake() {
+		return newAncestry(s.github)
+	}
+	client, err := s.client(repository)
+	if err != nil {
+		return nil // that of the workflow's own repository could be made with the same
+	}
+	return newAncestry(client)
 }
+
+// flakeRepository is "owner/name" of the repository whose commits are deployed: mostly
+// the workflow's own; empty if it is not on this server.
+func (r *runner) flakeRepository() string {
+	if r.fleet == nil {
+		return r.event.Repository
+	}
+	source, err := r.fleet.FlakeSource()
+	if err != nil || source.Address == "" {
+		return r.event.Repository
+	}
+	repository, _ := git.GitHubRepository(source.Address, r.event.ServerURL)
+	return repository
+}
+
+// ownFlake says whether the commits that are deployed are the workflow's repository's,
+// so that checks and deployments can belong to them.
+func (r *runner) ownFlake() bool { return strings.EqualFold(r.flakeRepository(), r.event.Repository) }
 
 func newAncestry(c comparer) *ancestry {
 	return &ancestry{github: c, known: map[[2]string]func() (int, error){}}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/versatus/snowdrop/internal/action/workflow"
+	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/github"
 )
 
@@ -47,5 +49,39 @@ func TestAncestryIsAskedOnceForEachPairAndReadTheRightWayRound(t *testing.T) {
 	a := newAncestry(compared{err: errors.New("404"), asked: &asked})
 	if _, err := a.Order(t.Context(), "asked", "running"); err == nil {
 		t.Error("a commit that is not known is no error")
+	}
+}
+
+// TestCommitsOfAnotherRepositoryAreNotLookedForHere: a check of a commit that is not in
+// the workflow's repository would be refused, and so would a comparison.
+func TestCommitsOfAnotherRepositoryAreNotLookedForHere(t *testing.T) {
+	t.Parallel()
+	for flake, want := range map[string]struct {
+		repository string
+		own        bool
+	}{
+		".":                                  {"acme/fleet", true},
+		"./nix?dir=hosts":                    {"acme/fleet", true},
+		"github:acme/hosts":                  {"acme/hosts", false},
+		"github:Acme/fleet":                  {"Acme/fleet", true},
+		"git+ssh://git@github.com/acme/o":    {"acme/o", false},
+		"git+https://forge.example/acme/o":   {"", false},
+		"gitlab:acme/hosts":                  {"", false},
+		"github:acme/hosts?host=ghe.example": {"", false},
+	} {
+		t.Run(flake, func(t *testing.T) {
+			t.Parallel()
+			s := &stage{runner: &runner{
+				event: workflow.Event{Repository: "acme/fleet", ServerURL: "https://github.com", SHA: "here"},
+				fleet: &fleet.Fleet{Path: "snowdrop.yaml", Flake: flake},
+			}}
+			s.order.command, s.order.request.Revision = "deploy", "there"
+			if got := s.flakeRepository(); got != want.repository || s.ownFlake() != want.own {
+				t.Errorf("the commits are those of %q, own: %v", got, s.ownFlake())
+			}
+			if got := s.commit(); (got == "there") != want.own {
+				t.Errorf("checks belong to %s", got)
+			}
+		})
 	}
 }

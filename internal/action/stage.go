@@ -72,10 +72,7 @@ func (s *stage) connect(err error) {
 		}
 		return
 	}
-	client, fault := github.New(github.Config{
-		Token: s.inputs.GitHubToken, BaseURL: s.event.APIURL, Repository: s.event.Repository,
-		UserAgent: "snowdrop/" + connect.Version(), Author: s.inputs.CommentAuthor, Clock: s.clock,
-	})
+	client, fault := s.client(s.event.Repository)
 	if fault != nil {
 		s.warn(fmt.Sprintf("no checks, comments and deployments are written: %v", fault))
 		return
@@ -90,6 +87,13 @@ func (s *stage) connect(err error) {
 	if s.inputs.Comment && s.comments() {
 		s.addComment()
 	}
+}
+
+func (r *runner) client(repository string) (*github.Client, error) {
+	return github.New(github.Config{ //nolint:wrapcheck // it says what is wrong
+		Token: r.inputs.GitHubToken, BaseURL: r.event.APIURL, Repository: repository,
+		UserAgent: "snowdrop/" + connect.Version(), Author: r.inputs.CommentAuthor, Clock: r.clock,
+	})
 }
 
 func (s *stage) addChecks(err error) {
@@ -179,7 +183,7 @@ func (s *stage) comments() bool {
 
 // commit is what checks and deployments belong to.
 func (s *stage) commit() string {
-	if s.order.command != "rebuild" && s.order.request.Revision != "" {
+	if s.order.command != "rebuild" && s.order.request.Revision != "" && s.ownFlake() {
 		return s.order.request.Revision
 	}
 	return s.event.SHA
