@@ -78,7 +78,8 @@ func plannedBlock(p event.ServerPlanned, l look, verbose bool) []string {
 	for _, r := range Risks(p) {
 		b.put(warn, "warning", r.Text)
 	}
-	b.packages(p.Packages, verbose)
+	b.packages("packages", p.Packages, verbose)
+	b.sinceBase(p.FromBase, verbose)
 	if p.System != nil {
 		b.units(p.System.Units, verbose)
 		b.system(p.System)
@@ -120,12 +121,23 @@ func batches(all [][]string, verbose bool) string {
 	return strings.Join(words, ", then ")
 }
 
+// sinceBase are the changes that are new since the base.
+func (b *block) sinceBase(base *event.FromBase, verbose bool) {
+	switch {
+	case base == nil:
+	case len(base.Packages.Changes) == 0:
+		b.add("base", "nothing changes since revision "+Short(base.Revision)+": all of this is in that already, and was not deployed")
+	default:
+		b.packages("base", &base.Packages, verbose, "since revision "+Short(base.Revision))
+	}
+}
+
 // packages are counted; those that matter most are named.
-func (b *block) packages(d *closure.Diff, verbose bool) {
+func (b *block) packages(name string, d *closure.Diff, verbose bool, since ...string) {
 	if d == nil {
 		return
 	}
-	text := ChangeTally(*d)
+	text := strings.Join(append([]string{ChangeTally(*d)}, since...), " ")
 	if d.Estimate {
 		text += " (an estimate from derivations)"
 	}
@@ -135,7 +147,7 @@ func (b *block) packages(d *closure.Diff, verbose bool) {
 			text += " (" + b.plain(Growth(d.SizeAfter-d.SizeBefore)) + ")"
 		}
 	}
-	b.add("packages", text)
+	b.add(name, text)
 	changes := ByWeight(d.Changes)
 	if !verbose {
 		changes = slices.DeleteFunc(changes, func(c closure.Change) bool { return c.Kind == closure.Rebuilt })

@@ -114,6 +114,7 @@ func TestNothingInAPlanReachesTheTerminalAsAnEscape(t *testing.T) {
 				{Name: s, Output: s, Kind: closure.Upgraded, Before: []string{s}, After: []string{"x" + s}, SizeAfter: 2_000_000},
 				{Name: s, Kind: closure.Rebuilt},
 			}},
+			FromBase: &event.FromBase{Revision: s, Packages: closure.Diff{Changes: []closure.Change{{Name: s, Kind: closure.Upgraded, Before: []string{s}, After: []string{"x" + s}}}}},
 			System: &toplevel.Diff{
 				Units:      []toplevel.UnitChange{{Name: s, Kind: "changed", OnSwitch: s, Lines: []string{"+" + s}}},
 				Components: []toplevel.Component{{Name: s, Before: s, After: "x" + s}}, Unknown: []string{s},
@@ -125,6 +126,19 @@ func TestNothingInAPlanReachesTheTerminalAsAnEscape(t *testing.T) {
 	for _, line := range closing(stateAt(run, time.Hour), look{unicode: true}, true) {
 		if strings.ContainsAny(line, "\x1b\r\n\x07\u202e") {
 			t.Errorf("there is the line %q", line)
+		}
+	}
+}
+
+func TestWhatTheBaseHasAlreadyIsNotToldAsNew(t *testing.T) {
+	t.Parallel()
+	text := strings.Join(plannedBlock(event.ServerPlanned{
+		Subject: on("web"), Action: event.RebuildOnly, Packages: &closure.Diff{Changes: []closure.Change{changed("jq", closure.Upgraded, 0)}},
+		FromBase: &event.FromBase{Revision: revision},
+	}, look{}, false), "\n")
+	for _, part := range []string{"  packages  1 upgraded", "  base      nothing changes since revision 4f2a91c: all of this is in that already, and was not deployed"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("it lacks %q:\n%s", part, text)
 		}
 	}
 }

@@ -211,6 +211,10 @@ func comparedPlan() []at {
 				{Name: "perl", Kind: closure.Removed, Before: []string{"5.38.2", "5.40.0"}, SizeBefore: 112 * mB},
 				{Name: "web-config", Kind: closure.Rebuilt},
 			}},
+			FromBase: &event.FromBase{Revision: "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d", Packages: closure.Diff{Estimate: true, Changes: []closure.Change{
+				{Name: "curl", Kind: closure.Rebuilt, Before: []string{"8.7.1"}, After: []string{"8.7.1"}},
+				{Name: "jq", Kind: closure.Added, After: []string{"1.7.1"}},
+			}}},
 			System: &toplevel.Diff{
 				Units: []toplevel.UnitChange{
 					{Name: "nginx.service", Kind: "changed", Lines: []string{"-ExecStart=/nix/store/a-nginx-1.24.0/bin/nginx", "+ExecStart=/nix/store/b-nginx-1.26.1/bin/nginx"}},

@@ -249,28 +249,3 @@ func (v *view) weight(l *line) int {
 	}
 	return unchanged - 1
 }
-
-// footer says what the run is one of. It is never cut.
-func (v *view) footer() string {
-	f := v.frame
-	var parts []string
-	for _, p := range []struct{ what, value string }{
-		{"environment", code(f.Environment)},
-		{"base", v.revision(f.Base)},
-		{"head", v.revision(f.Head)},
-	} {
-		if p.value != "" {
-			parts = append(parts, p.what+" "+p.value)
-		}
-	}
-	if v.run.end != nil && v.run.end.Took > 0 {
-		parts = append(parts, "took "+report.Duration(v.run.end.Took))
-	}
-	if link := linkTo("the run", f.RunURL); link != "" {
-		parts = append(parts, link)
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "\n" + strings.Join(parts, " · ") + "\n"
-}

@@ -54,7 +54,7 @@ func scenes() []scene {
 	}
 	return []scene{
 		{"plan", planRun(), frame("snowdrop plan"), 5, 4, 0},
-		{"compared", comparedRun(), frame("snowdrop plan"), 10, 5, 0},
+		{"compared", comparedRun(), frame("snowdrop plan"), 11, 5, 0},
 		{"nothing", nothingToDo(), frame("snowdrop plan"), 5, 4, 0},
 		{"verified", verifiedRun(), frame("snowdrop deploy"), 6, 5, 0},
 		{"rolled-back", failedRun(), frame("snowdrop deploy"), 7, 5, 1},

@@ -71,6 +71,7 @@ func possessedPlan(server, s string) event.ServerPlanned {
 	return event.ServerPlanned{
 		Subject: on(server), Action: event.RebuildOnly, Batches: [][]string{{s, "x" + s}, {s + "x"}},
 		Packages: &closure.Diff{Changes: changes, SizeBefore: 1, SizeAfter: 2},
+		FromBase: &event.FromBase{Revision: s, Packages: closure.Diff{Changes: changes, Estimate: true}},
 		System: &toplevel.Diff{
 			Units: []toplevel.UnitChange{
 				{Name: s, Kind: "changed", Lines: []string{"+" + s, "-x" + s}},

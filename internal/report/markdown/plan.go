@@ -17,7 +17,7 @@ func (v *view) plan(l *line) string {
 	if p == nil {
 		return ""
 	}
-	parts := []string{batches(p.Batches), v.packages(p.Packages)}
+	parts := []string{batches(p.Batches), v.packages("Packages", p.Packages, v.packageLimit), v.sinceBase(p.FromBase)}
 	unknown := p.Unknown
 	if s := p.System; s != nil {
 		parts = append(parts, v.units(s.Units), system(s))
@@ -51,23 +51,47 @@ func batches(all [][]string) string {
 	return fmt.Sprintf("**Rebuilt in %d batches**: %s\n", len(all), strings.Join(words, ", then "))
 }
 
+// ownLimit is from how many bytes for the packages of a server on those of the pull
+// request itself are listed, and not only counted.
+const ownLimit = 1_000
+
+// sinceBase are the changes of the pull request itself.
+func (v *view) sinceBase(b *event.FromBase) string {
+	if b == nil {
+		return ""
+	}
+	what := "The pull request's own changes, since " + v.revision(b.Revision)
+	if len(b.Packages.Changes) == 0 {
+		return "**" + what + "**: none; all of this is in that already, and was not deployed\n"
+	}
+	if v.packageLimit < ownLimit {
+		return packagesHead(what, b.Packages) + "\n" // the others need the room
+	}
+	return v.packages(what, &b.Packages, v.packageLimit/2)
+}
+
+// packagesHead counts the changes of a closure.
+func packagesHead(what string, d closure.Diff) string {
+	if d.Estimate {
+		what += ", an estimate from derivations"
+	}
+	return "**" + what + "**: " + report.ChangeTally(d)
+}
+
 // packages are the changes of a closure: in the order in which they matter, for as
 // long as there is room.
-func (v *view) packages(d *closure.Diff) string {
+func (v *view) packages(what string, d *closure.Diff, limit int) string {
 	if d == nil {
 		return ""
 	}
-	head := "**Packages**: " + report.ChangeTally(*d)
-	if d.Estimate {
-		head = "**Packages, an estimate from derivations**: " + report.ChangeTally(*d)
-	}
+	head := packagesHead(what, *d)
 	if d.SizeAfter > 0 {
 		head += "; closure " + closureCell(d)
 	}
 	parts := []string{head + "\n"}
 	var rebuilt []string
 	var rows [][]string
-	room, left := v.packageLimit, 0
+	room, left := limit, 0
 	for _, c := range report.ByWeight(d.Changes) {
 		if c.Kind == closure.Rebuilt {
 			rebuilt = append(rebuilt, report.ChangeName(c))
@@ -96,7 +120,7 @@ func (v *view) packages(d *closure.Diff) string {
 		parts = append(parts, "Grown most: "+strings.Join(words, ", ")+"\n")
 	}
 	if len(rebuilt) > 0 {
-		parts = append(parts, "Rebuilt with the same version: "+within(rebuilt, max(room, v.packageLimit/4))+"\n")
+		parts = append(parts, "Rebuilt with the same version: "+within(rebuilt, max(room, limit/4))+"\n")
 	}
 	return join(parts)
 }

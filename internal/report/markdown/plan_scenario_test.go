@@ -2,6 +2,7 @@ package markdown_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/versatus/snowdrop/internal/closure"
@@ -14,6 +15,9 @@ const (
 	mB = 1_000 * kB
 	gB = 1_000 * mB
 )
+
+// running is what was deployed before the base of the pull request.
+const running = "0b1c2d3e4f5a60718293a4b5c6d7e8f90a1b2c3d"
 
 // webPlan changes everything that can change.
 func webPlan() event.ServerPlanned {
@@ -29,6 +33,10 @@ func webPlan() event.ServerPlanned {
 			{Name: "openssh", Kind: closure.Downgraded, Before: []string{"9.8p1"}, After: []string{"9.7p1"}, SizeBefore: 5 * mB, SizeAfter: 4_900 * kB},
 			{Name: "perl", Kind: closure.Removed, Before: []string{"5.38.2", "5.40.0"}, SizeBefore: 112 * mB},
 		}},
+		FromBase: &event.FromBase{Revision: former, Packages: closure.Diff{Estimate: true, Changes: []closure.Change{
+			{Name: "curl", Kind: closure.Rebuilt, Before: []string{"8.7.1"}, After: []string{"8.7.1"}},
+			{Name: "jq", Kind: closure.Added, After: []string{"1.7.1"}},
+		}}},
 		System: &toplevel.Diff{
 			Units: []toplevel.UnitChange{
 				{Name: "nginx.service", Kind: "changed", OnSwitch: "restart", Lines: []string{"-ExecStart=/nix/store/a-nginx-1.24.0/bin/nginx", "+ExecStart=/nix/store/b-nginx-1.26.1/bin/nginx", "+LimitNOFILE=65536"}},
@@ -67,7 +75,7 @@ func comparedRun() []at {
 		at{6 * second, webPlan()},
 		at{6 * second, event.ServerFinished{
 			Subject: on("web"), Outcome: event.WouldDo, Took: 2 * second, Revision: revision, Image: webNew,
-			FormerRevision: former, FormerImage: webOld,
+			FormerRevision: running, FormerImage: webOld,
 		}},
 		at{6 * second, event.ServerPlanned{
 			Subject: on("db"), Action: event.RebuildOnly, Batches: [][]string{{"db-1"}},
@@ -125,6 +133,7 @@ func widePlan() []at {
 				Before: []string{"1.24.0"}, After: []string{"1.26.1"}, SizeBefore: mB, SizeAfter: mB + int64(j)*100*kB,
 			})
 		}
+		own := closure.Diff{Estimate: true, Changes: slices.Clone(diff.Changes[:40])}
 		system := toplevel.Diff{StateVersionBefore: "23.11", StateVersionAfter: "24.05"}
 		if i == 57 {
 			diff.Changes = append(diff.Changes, closure.Change{Name: "systemd", Kind: closure.Downgraded, Before: []string{"255.6"}, After: []string{"254.10"}})
@@ -143,7 +152,8 @@ func widePlan() []at {
 		events = append(events,
 			at{0, event.ServerPlanned{
 				Subject: on(name), Action: event.BuildAndRebuild, Batches: [][]string{droplets[:1], droplets[1:]}, Packages: &diff, System: &system, Downtime: time.Minute,
-				Prune: []event.PlannedImage{{Name: "snowdrop-web-0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", Reason: "the 4th newest, 3 are kept"}},
+				FromBase: &event.FromBase{Revision: former, Packages: own},
+				Prune:    []event.PlannedImage{{Name: "snowdrop-web-0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", Reason: "the 4th newest, 3 are kept"}},
 			}},
 			at{0, event.ServerFinished{Subject: on(name), Outcome: event.WouldDo, Revision: revision, FormerRevision: former, FormerImage: webOld, Image: webNew}},
 		)

@@ -41,6 +41,10 @@ func (v *view) plannedServer(l *line) []string {
 
 func packageCell(p *event.ServerPlanned) string {
 	switch {
+	case p.Packages != nil && p.FromBase != nil:
+		return report.ChangeCounts(*p.Packages) + " (own: " + report.ChangeCounts(p.FromBase.Packages) + ")"
+	case p.FromBase != nil:
+		return "not known (own: " + report.ChangeCounts(p.FromBase.Packages) + ")"
 	case p.Packages != nil:
 		return report.ChangeCounts(*p.Packages)
 	case len(p.Batches) > 0:
@@ -67,11 +71,14 @@ func (v *view) legend() string {
 		return ""
 	}
 	var lines []string
-	counted, about, away, guess := false, false, false, ""
+	counted, about, away, guess, base := false, false, false, "", ""
 	for _, l := range v.run.servers {
 		if p := l.planned; p != nil {
 			counted = counted || p.Packages != nil && len(p.Packages.Changes) > 0
-			about = about || p.Packages != nil && p.Packages.Estimate
+			about = about || p.Packages != nil && p.Packages.Estimate || p.FromBase != nil && p.FromBase.Packages.Estimate
+			if p.FromBase != nil {
+				base = p.FromBase.Revision
+			}
 			if report.IsGuessed(*p) {
 				guess = "≈ "
 			}
@@ -84,6 +91,9 @@ func (v *view) legend() string {
 			text += " ≈ marks an estimate: nothing was built, and derivations were compared."
 		}
 		lines = append(lines, text)
+	}
+	if base != "" {
+		lines = append(lines, "Own is what the pull request itself changes, since its base "+v.revision(base)+". All else is in that already, and was not deployed.")
 	}
 	if away {
 		lines = append(lines, "Downtime is how long one droplet was away in earlier releases.")

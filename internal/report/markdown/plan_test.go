@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/versatus/snowdrop/internal/closure"
 	"github.com/versatus/snowdrop/internal/event"
 )
 
@@ -67,6 +68,9 @@ func TestAWidePlanFitsAndTellsTheMostImportantFirst(t *testing.T) {
 			t.Errorf("the summary of %d bytes lacks %q", len(summary), part)
 		}
 	}
+	if n := strings.Count(comment, " (own: ≈ "); n < 60 || !strings.Contains(comment, "**The pull request's own changes, since [`1a2b3c4`](https://github.com/acme/fleet/commit/1a2b3c4d5e6f), an estimate from derivations**: ") {
+		t.Errorf("the pull request's own changes are counted for %d servers", n)
+	}
 	check := story.Check("server-57")
 	if !strings.Contains(check.Summary, "systemd is downgraded") || !strings.Contains(check.Text, "+ExecStart=") {
 		t.Errorf("the check says\n%s\n%s", check.Summary, check.Text)
@@ -101,5 +105,75 @@ func TestOnlyAPlanWarnsOfWhatChanges(t *testing.T) {
 	}
 	if !strings.Contains(comment, "| ↑ | `nginx` | `1.24.0` | `1.26.1` | +600 kB |") {
 		t.Errorf("what changed is not told:\n%s", comment)
+	}
+}
+
+// sinceBase is the comment of a plan of a pull request whose base is not what runs.
+func sinceBase(packages *closure.Diff, base event.FromBase) string {
+	return tell([]at{
+		{0, event.RunStarted{Verb: "plan", DryRun: true}},
+		{0, event.ServerPlanned{Subject: on("web"), Action: event.RebuildOnly, Batches: [][]string{{"web-1"}}, Packages: packages, FromBase: &base}},
+		{0, event.ServerFinished{Subject: on("web"), Outcome: event.WouldDo, FormerRevision: running, Image: webNew}},
+		{0, event.RunFinished{Verb: "plan"}},
+	}).Comment(frame("snowdrop plan"))
+}
+
+func TestAPullRequestsOwnChangesAreToldFromThoseOfItsBase(t *testing.T) {
+	t.Parallel()
+	nginx := closure.Change{Name: "nginx", Kind: closure.Upgraded, Before: []string{"1.24.0"}, After: []string{"1.26.1"}}
+	all := &closure.Diff{Changes: []closure.Change{nginx, {Name: "jq", Kind: closure.Added, After: []string{"1.7.1"}}}}
+	for name, tc := range map[string]struct {
+		packages *closure.Diff
+		own      closure.Diff
+		want     []string
+	}{
+		"a part of them": {all, closure.Diff{Estimate: true, Changes: []closure.Change{nginx}}, []string{
+			"| ↑1 +1 (own: ≈ ↑1) |", "Own is what the pull request itself changes, since its base [`1a2b3c4`]", "≈ marks an estimate",
+			"**The pull request's own changes, since [`1a2b3c4`]", ", an estimate from derivations**: 1 upgraded",
+		}},
+		"none of them":              {all, closure.Diff{}, []string{"| ↑1 +1 (own: none) |", "**: none; all of this is in that already, and was not deployed"}},
+		"nobody knows of what runs": {nil, closure.Diff{Changes: []closure.Change{nginx}}, []string{"| not known (own: ↑1) |"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			comment := sinceBase(tc.packages, event.FromBase{Revision: former, Packages: tc.own})
+			read(comment).complain(t, "comment", comment)
+			for _, part := range tc.want {
+				if !strings.Contains(comment, part) {
+					t.Errorf("it lacks %q:\n%s", part, comment)
+				}
+			}
+		})
+	}
+}
+
+func TestTheFooterOfAPlanSaysWhatIsDeployed(t *testing.T) {
+	t.Parallel()
+	footer := func(events []at) string {
+		comment := tell(events).Comment(frame("snowdrop plan"))
+		return comment[strings.LastIndex(comment, "\nenvironment "):]
+	}
+	for name, tc := range map[string]struct {
+		events []at
+		want   []string
+		lacks  bool
+	}{
+		"two revisions, one server drifted": {comparedRun(), []string{"deployed [`0b1c2d3`]", ", [`1a2b3c4`]", " · drift on 1 of 4 servers · "}, false},
+		"one revision":                      {widePlan(), []string{"deployed [`1a2b3c4`](https://github.com/acme/fleet/commit/1a2b3c4d5e6f) · drift none · "}, false},
+		"what runs is not known":            {estimatedRun(), []string{"base ", "head "}, true},
+		"a deploy":                          {verifiedRun(), []string{"head "}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := footer(tc.events)
+			for _, part := range tc.want {
+				if !strings.Contains(got, part) {
+					t.Errorf("it lacks %q: %s", part, got)
+				}
+			}
+			if tc.lacks && (strings.Contains(got, "deployed ") || strings.Contains(got, "drift ")) {
+				t.Errorf("it says %s", got)
+			}
+		})
 	}
 }
