@@ -3,6 +3,8 @@ package action
 import (
 	"os"
 	"strings"
+
+	"github.com/versatus/snowdrop/internal/connect"
 )
 
 // nixConfig are further lines for nix.conf: the workflow's own, and the token with
@@ -32,7 +34,7 @@ func settings(config string) map[string][]string {
 
 // tokens are the secrets of inputs that stand for no variable.
 func (r *runner) tokens() []string {
-	return append(tokensOf(r.inputs.NixConfig), r.inputs.GitHubToken)
+	return append(tokensOf(r.inputs.NixConfig), r.inputs.GitHubToken, connect.StorePassword(r.inputs.Store))
 }
 
 // tokensOf are the secrets that stand in lines of nix.conf: "access-tokens =

@@ -69,7 +69,7 @@ func newOrder(e workflow.Event, in workflow.Inputs, f *fleet.Fleet) (order, erro
 	}
 	o := order{command: command, why: why, image: in.Image, request: deploy.Request{
 		Servers: in.Servers, Cycle: in.Cycle, DryRun: in.DryRun, Force: in.Force, Revision: in.Revision,
-		Preview: command == "plan", NoBuild: in.NoBuild,
+		Preview: command == "plan", NoBuild: in.NoBuild, Store: in.Store,
 	}}
 	if e.Pull != nil && command == "plan" {
 		o.request.Base = e.Pull.BaseSHA

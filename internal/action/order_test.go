@@ -77,7 +77,7 @@ func TestTheCommandFollowsTheEvent(t *testing.T) {
 		"an image that nothing is done with":              {event: push, in: workflow.Inputs{Image: 12}, fails: "`image` is for the command rebuild"},
 		"an image and a revision":                         {event: push, in: workflow.Inputs{Command: "rebuild", Servers: []string{"web"}, Image: 12, Revision: "abc"}, fails: "exclude each other"},
 		"a revision that nothing is done with":            {event: push, in: workflow.Inputs{Command: "prune", Revision: "abc"}, fails: "`revision` is for"},
-		"a plan may be kept from building":                {event: workflow.Event{Name: "merge_group"}, in: workflow.Inputs{NoBuild: true}, want: order{command: "plan", request: deploy.Request{Preview: true, NoBuild: true}}},
+		"a plan may be kept from building":                {event: workflow.Event{Name: "merge_group"}, in: workflow.Inputs{NoBuild: true, Store: "s3://acme-cache"}, want: order{command: "plan", request: deploy.Request{Preview: true, NoBuild: true, Store: "s3://acme-cache"}}},
 		"switches and the revision reach the use case":    {event: push, in: workflow.Inputs{DryRun: true, Force: true, Revision: "abc"}, want: order{command: "deploy", request: deploy.Request{DryRun: true, Force: true, Revision: "abc"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ package connect
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -135,6 +136,17 @@ func Missing(getenv func(string) string) []string {
 		}
 	}
 	return missing
+}
+
+// StorePassword is the password in the address of a store of nix; empty if there is
+// none. It is a secret as others are.
+func StorePassword(store string) string {
+	address, err := url.Parse(store)
+	if err != nil {
+		return ""
+	}
+	password, _ := address.User.Password()
+	return password
 }
 
 // Ocean makes the client of DigitalOcean's API alone.

@@ -159,4 +159,14 @@ func TestRealDerivationsOfAnotherRevisionAreThoseOfItsCommit(t *testing.T) {
 	if diff := cmp.Diff(base, again, cmpopts.SortSlices(func(a, b closure.Derivation) bool { return a.Path < b.Path })); diff != "" {
 		t.Error(diff)
 	}
+	evaluated, err := c.Evaluate(t.Context(), []string{".?rev=" + head.Revision + strings.TrimPrefix(webSystem, ".")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err = c.Derivations(t.Context(), []string{evaluated[0].Drv}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(base, again, cmpopts.SortSlices(func(a, b closure.Derivation) bool { return a.Path < b.Path })); diff != "" {
+		t.Error("by the derivation's own path:", diff)
+	}
 }

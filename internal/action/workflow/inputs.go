@@ -23,6 +23,8 @@ type Inputs struct {
 	Force    bool
 	// NoBuild keeps a plan from building what it compares.
 	NoBuild bool
+	// Store is where else a plan asks what systems are made of.
+	Store string
 	// Preview asks for a preview, whatever the pull request's labels.
 	Preview bool
 
@@ -81,7 +83,7 @@ func ReadInputs(getenv func(string) string, dispatched map[string]string) (Input
 	in := Inputs{
 		Command: r.text("command", ""), Config: r.text("config", "snowdrop.yaml"), Servers: r.list("servers"),
 		Cycle: r.text("cycle", ""), Image: r.number("image"), Revision: r.text("revision", ""),
-		DryRun: r.boolean("dry-run", false), NoBuild: r.boolean("no-build", false), Force: r.boolean("force", false), Preview: r.boolean("preview", false),
+		DryRun: r.boolean("dry-run", false), NoBuild: r.boolean("no-build", false), Store: r.given("store"), Force: r.boolean("force", false), Preview: r.boolean("preview", false),
 		Environment: r.text("environment", "production"), GitHubToken: r.given("github-token"),
 		CommentAuthor: r.given("comment-author"),
 		Comment:       r.boolean("comment", true), Checks: r.boolean("checks", true),

@@ -35,10 +35,11 @@ func TestInputsAreReadAsTheWorkflowWritesThem(t *testing.T) {
 		"none": {nil, nil, func(*workflow.Inputs) {}},
 		"all": {
 			inputs("command", "rebuild", "config", "infra/snowdrop.yaml", "servers", "web, api\ndb", "cycle", "nightly", "image", "12",
-				"dry-run", "true", "no-build", "true", "force", "True", "environment", "staging", "checks", "false", "nix-config", "a = b\n", "revision", "abc"), nil,
+				"dry-run", "true", "no-build", "true", "store", "s3://acme-cache", "force", "True", "environment", "staging", "checks", "false", "nix-config", "a = b\n", "revision", "abc"), nil,
 			func(in *workflow.Inputs) {
 				in.Command, in.Config, in.Servers, in.Cycle, in.Image = "rebuild", "infra/snowdrop.yaml", []string{"web", "api", "db"}, "nightly", 12
 				in.DryRun, in.NoBuild, in.Force, in.Environment, in.Checks, in.NixConfig, in.Revision = true, true, true, "staging", false, "a = b", "abc"
+				in.Store = "s3://acme-cache"
 			},
 		},
 		"typed when it was dispatched": {

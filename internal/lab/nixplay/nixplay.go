@@ -125,6 +125,10 @@ func answer(args []string) (string, error) {
 		shown, err := p.Show(ctx, ".")
 		text, _ := toJSON(shown.Configurations)
 		return text, err //nolint:wrapcheck // nix says it as it is
+	case args[0] == "path-info" && slices.Contains(args, "--store"): // a cache has all that was ever built
+		paths, err := p.Closure(ctx, args[at+1])
+		text, _ := toJSON(paths)
+		return text, err //nolint:wrapcheck // nix says it as it is
 	case args[0] == "path-info":
 		if ok, err := p.Valid(ctx, args[at+1]); err != nil || !ok {
 			return "", fmt.Errorf("path '%s' is not valid", args[at+1])
