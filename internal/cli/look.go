@@ -143,8 +143,9 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 		since = sinceWords(r)
 		state, revision, image = string(r.Outcome), report.Short(r.Revision), report.ShortImage(r.CustomImage.Name)
 	}
-	if r := s.Record; r != nil && r.Outcome == release.Unreleased {
-		state = "not released" // and switched all the same
+	released := s.Record != nil && s.Record.Outcome != release.Unreleased
+	if s.Record != nil && !released { // and switched all the same
+		state, since = "not released", ""
 	}
 	if s.Server.Provider == fleet.SSHHosts {
 		image = "none"
@@ -158,7 +159,7 @@ func statusRows(s deploy.ServerStatus, now time.Time) [][]string {
 	}
 	var rows [][]string
 	for i, d := range s.Droplets {
-		row := []string{"", "", "", "", "", d.Name, d.IPv4, verifiedWords(d, s.Record != nil, now), volumeWords(s.Server, d), ""}
+		row := []string{"", "", "", "", "", d.Name, d.IPv4, verifiedWords(d, released || d.Switched != nil, now), volumeWords(s.Server, d), ""}
 		if i == 0 {
 			row[0], row[1], row[2], row[3], row[4], row[9] = s.Name, state, since, revision, image, next
 		}

@@ -111,6 +111,10 @@ func TestSwitchOfWhatWasNeverDeployed(t *testing.T) {
 	p := acme(t)
 	p.commitSystem("1", web(""))
 	hasAll(t, p.want(deploy.ExitFailed, "switch", "web"), "does not run NixOS", "snowdrop deploy")
+	hasAll(t, p.want(deploy.ExitDone, "status", "--json"), `"outcome": "not-released"`)
+	if status := p.want(deploy.ExitDone, "status", "--server", "web"); !strings.Contains(status, "not released") || !strings.Contains(status, "never ") || strings.Contains(status, "drift") {
+		t.Errorf("after a switch that changed nothing: %s", status)
+	}
 
 	other := web("other")
 	other.System = "/nix/store/" + strings.Repeat("0", 32) + "-nixos-system-web-25.05"
