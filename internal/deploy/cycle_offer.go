@@ -162,6 +162,10 @@ func (u updating) takeBack(ctx context.Context, repo *git.Repository, there git.
 	if err := repo.Delete(ctx, u.branch(), there.Revision); err != nil {
 		return err //nolint:wrapcheck // it says what it did
 	}
+	if proposer == nil {
+		u.tell.Phase("the branch %s is deleted, as nothing is left to update: close the merge request from it, if there is one", u.branch())
+		return nil
+	}
 	u.tell.Phase("the branch %s is deleted", u.branch())
 	return nil
 }

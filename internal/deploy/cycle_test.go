@@ -516,6 +516,12 @@ func TestWithoutGitHubTheBranchIsPushedAndItIsSaidWhatToDo(t *testing.T) {
 	if taken.NotUpdated != nil || f.at(updateBranch) == "" || !strings.Contains(f.heard(), "open a merge request from it into main") {
 		t.Errorf("%+v, said:\n%s", taken, f.heard())
 	}
+	f.nix.to = nil // nothing is newer any more
+	taken, err = f.take(nightly())
+	check(t, err)
+	if taken.NotUpdated != nil || f.at(updateBranch) != "" || !strings.Contains(f.heard(), "close the merge request from it") {
+		t.Errorf("%+v, said:\n%s", taken, f.heard())
+	}
 }
 
 func TestAFlakeElsewhereIsUpdatedInACloneThatIsGoneAfterwards(t *testing.T) {
