@@ -12,16 +12,18 @@ import (
 // hold takes the lock on a new private folder. The system gives it back when the
 // process ends, however it ends; programs that it starts do not have it. The file gets
 // its name when the lock is held already, so that nobody finds it free meanwhile.
+// Where the file system knows no locks there is no such file: the folder is then never
+// swept, which must keep nobody from their work.
 func hold(dir string) (*os.File, error) {
 	name := filepath.Join(dir, lockName)
 	file, err := os.OpenFile(name+".new", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // in the folder that was just made
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it names the file
 	}
-	if err = tryLock(file); err == nil {
-		err = os.Rename(name+".new", name)
+	if tryLock(file) != nil {
+		return nil, errors.Join(file.Close(), os.Remove(name+".new"))
 	}
-	if err != nil {
+	if err := os.Rename(name+".new", name); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
