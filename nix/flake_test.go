@@ -2,6 +2,7 @@ package nix_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,9 @@ func copied(t *testing.T) string {
 	return dir
 }
 
+// flake is the URL of one in a folder.
+func flake(dir string) string { return "path:" + (&url.URL{Path: dir}).EscapedPath() }
+
 func TestFlakeWithAStandInForNixpkgs(t *testing.T) {
 	t.Parallel()
 	dir := copied(t)
@@ -36,25 +40,25 @@ func TestFlakeWithAStandInForNixpkgs(t *testing.T) {
 		t.Fatal(err)
 	}
 	nix := func(args ...string) string {
-		return must(t, "nix", append(args, "--no-write-lock-file", "--override-input", "nixpkgs", "path:"+standIn)...)
+		return must(t, "nix", append(args, "--no-write-lock-file", "--override-input", "nixpkgs", flake(standIn))...)
 	}
-	nix("flake", "check", "--no-build", "path:"+dir)
+	nix("flake", "check", "--no-build", flake(dir))
 
 	var made struct {
 		Pname, VendorHash string
 		SubPackages       []string
 	}
-	if err := json.Unmarshal([]byte(nix("eval", "--json", "path:"+dir+"#packages.aarch64-darwin.default.args")), &made); err != nil {
+	if err := json.Unmarshal([]byte(nix("eval", "--json", flake(dir)+"#packages.aarch64-darwin.default.args")), &made); err != nil {
 		t.Fatal(err)
 	}
 	if made.Pname != "snowdrop" || !strings.HasPrefix(made.VendorHash, "sha256-") || strings.ContainsAny(made.VendorHash, "\n ") || !slices.Equal(made.SubPackages, []string{"."}) {
 		t.Errorf("%+v", made)
 	}
-	if got := nix("eval", "--raw", "path:"+dir+"#apps.x86_64-linux.default.program"); !strings.HasSuffix(got, "-snowdrop-devel/bin/snowdrop") {
+	if got := nix("eval", "--raw", flake(dir)+"#apps.x86_64-linux.default.program"); !strings.HasSuffix(got, "-snowdrop-devel/bin/snowdrop") {
 		t.Errorf("program %s", got)
 	}
 	for _, module := range []string{"default", "snowdrop"} {
-		if got := nix("eval", "--json", "path:"+dir+"#nixosModules."+module, "--apply", "m: map (file: builtins.functionArgs (import file)) m.imports"); !strings.Contains(got, `"config":false`) {
+		if got := nix("eval", "--json", flake(dir)+"#nixosModules."+module, "--apply", "m: map (file: builtins.functionArgs (import file)) m.imports"); !strings.Contains(got, `"config":false`) {
 			t.Errorf("module %s: %s", module, got)
 		}
 	}
@@ -71,8 +75,8 @@ func TestExampleFleetWithAStandInForNixpkgs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := must(t, "nix", "eval", "--json", "path:"+example+"#nixosConfigurations", "--apply", "c: builtins.mapAttrs (_: one: one.modules) c",
-		"--no-write-lock-file", "--override-input", "nixpkgs", "path:"+standIn, "--override-input", "snowdrop", "path:"+dir)
+	got := must(t, "nix", "eval", "--json", flake(example)+"#nixosConfigurations", "--apply", "c: builtins.mapAttrs (_: one: one.modules) c",
+		"--no-write-lock-file", "--override-input", "nixpkgs", flake(standIn), "--override-input", "snowdrop", flake(dir))
 	for _, part := range []string{`"db":[`, `"web":[`, `"networking":{"hostName":"web"}`, `"snowdrop":{"server":"web"}`, "module.nix"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("the configurations lack %s: %s", part, got)

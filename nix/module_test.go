@@ -60,7 +60,7 @@ func evaluate(t *testing.T, nixos, configuration string) (system, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expr := fmt.Sprintf("import %s { nixos = { %s }; configuration = { lib, ... }: { %s }; }", file, nixos, configuration)
+	expr := fmt.Sprintf("import %q { nixos = { %s }; configuration = { lib, ... }: { %s }; }", file, nixos, configuration)
 	out, errs, err := run(t, "nix-instantiate", "--eval", "--strict", "--json", "--readonly-mode", "-E", expr)
 	if err != nil {
 		return system{}, fmt.Errorf("%w\n%s", err, errs)

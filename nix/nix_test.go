@@ -1,6 +1,6 @@
 // Package nix_test keeps the NixOS module, the package and the flake right, as far as
 // that can be seen without nixpkgs and without a network. It needs Nix, and is skipped
-// where there is none.
+// where there is none, or none that the user may use.
 package nix_test
 
 import (
@@ -24,6 +24,11 @@ func run(t *testing.T, program string, args ...string) (stdout, stderr string, e
 	path, err := exec.LookPath(program)
 	if err != nil {
 		t.Skipf("Nix is not installed: %v", err)
+	}
+	if os.Geteuid() > 0 { // a store of root's alone
+		if out, err := exec.CommandContext(t.Context(), "nix-instantiate", "--eval", "-E", "1").CombinedOutput(); err != nil {
+			t.Skipf("Nix cannot be used here: %v\n%s", err, out)
+		}
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Env = append(os.Environ(), "NIX_CONFIG=experimental-features = nix-command flakes")

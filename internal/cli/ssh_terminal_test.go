@@ -60,6 +60,7 @@ func TestShellArgumentsAreThoseThatWereGiven(t *testing.T) {
 	exectest.Write(t, filepath.Join(bin, "nix"), "#!/bin/sh\nshift 4\nfor a; do printf '[%s]' \"$a\"; done\n")
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	t.Setenv("HOME", t.TempDir())
+	t.Setenv("LC_ALL", "C") // bash complains of one that is not installed
 	for _, shell := range []string{"sh", "bash", "dash", "zsh", "fish"} {
 		program, err := exec.LookPath(shell)
 		if err != nil {

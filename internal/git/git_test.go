@@ -470,7 +470,7 @@ func TestATokenIsSentToItsServerAlone(t *testing.T) {
 		github, got := s.serve(test.private, test.moved)
 		run(t, r.Root, "config", "http."+github+"/.extraheader", "AUTHORIZATION: basic left") // as actions/checkout does
 		run(t, r.Root, "config", "credential.helper", "!echo password=left; echo username=left; :")
-		c := git.New(git.Config{Token: "secret", Server: github + "/", Env: []string{"GIT_CONFIG_GLOBAL=" + os.DevNull}})
+		c := git.New(git.Config{Token: "secret", Server: github + "/", Env: []string{"GIT_CONFIG_GLOBAL=" + os.DevNull, "no_proxy=127.0.0.1"}})
 		ref, err := c.Resolve(t.Context(), r.Root, github+"/acme/bare", "main")
 		if test.found && (err != nil || ref.Revision != one) {
 			t.Errorf("%s: %+v, %v", name, ref, err)
