@@ -59,6 +59,8 @@ func Run(ctx context.Context, stdio IO) int {
 	defer r.commands.Close()
 	r.redact = connect.Secrets(r.getenv)
 	r.mask(connect.Credentials(r.getenv)...)
+	r.redact.Add(tokensOf(r.getenv("NIX_CONFIG"))...)
+	r.mask(tokensOf(r.getenv("NIX_CONFIG"))...)
 	err := r.run(ctx)
 	code := deploy.ExitCode(ctx, err)
 	if err != nil && !r.told {

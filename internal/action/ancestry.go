@@ -17,7 +17,8 @@ type comparer interface {
 	Compare(ctx context.Context, base, head string) (github.Relation, error)
 }
 
-// compareTime bounds one question: the commits' times are an answer too.
+// compareTime bounds one question that there is another answer to, such as the commits'
+// times.
 const compareTime = 20 * time.Second
 
 // ancestry asks GitHub how two commits stand to each other, once for each pair: all

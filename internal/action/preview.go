@@ -121,7 +121,11 @@ func (s *stage) pullIsOpen() isOpen {
 	if s.github == nil {
 		return nil
 	}
-	return s.github.PullIsOpen
+	return func(ctx context.Context, pull int) (bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, compareTime)
+		defer cancel()
+		return s.github.PullIsOpen(ctx, pull) //nolint:wrapcheck // it says what it asked
+	}
 }
 
 // nothingToTell says whether a pull request was closed that had no preview.
@@ -149,7 +153,13 @@ func (s *stage) retire(ctx context.Context, out outcome) {
 			delete(pulls, pull) // it is still there
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
 	for pull := range pulls {
+		if s.github.Silent() {
+			s.warn("GitHub does not answer: deployments of previews that are gone are still shown as active")
+			return
+		}
 		if err := s.github.RetireDeployments(ctx, previewTask(pull), "the preview is gone"); err != nil {
 			s.warn(fmt.Sprintf("the deployments of pull request %d's preview are still shown as active: %v", pull, err))
 		}

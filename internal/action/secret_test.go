@@ -10,6 +10,7 @@ import (
 
 	"github.com/versatus/snowdrop/internal/lab"
 	"github.com/versatus/snowdrop/internal/lab/hub"
+	"github.com/versatus/snowdrop/internal/lab/nixplay"
 )
 
 // TestWhatFilesAndCommandsSayReachesNobody has a service that fails and prints the
@@ -42,12 +43,7 @@ func TestWhatFilesAndCommandsSayReachesNobody(t *testing.T) {
 	}
 	told, err := json.Marshal(p.hub.State())
 	check(t, err)
-	told = append(told, e.summary+e.outputs["result"]...)
-	for line := range strings.Lines(e.log) {
-		if !strings.HasPrefix(line, "::add-mask::") {
-			told = append(told, line...)
-		}
-	}
+	told = append(told, e.told()...)
 	for _, secret := range []string{inFile, printed} {
 		if at := strings.Index(string(told), secret); at >= 0 {
 			t.Errorf("%s is told: …%s…", secret, told[max(0, at-80):at+len(secret)])
@@ -56,4 +52,37 @@ func TestWhatFilesAndCommandsSayReachesNobody(t *testing.T) {
 			t.Errorf("the runner is not told to hide %s", secret)
 		}
 	}
+}
+
+// TestATokenOfNixReachesNobody has one by the input and one by nix's own variable, and
+// Nix repeats both.
+func TestATokenOfNixReachesNobody(t *testing.T) {
+	t.Parallel()
+	const given, there = "canary_of_the_forge_5d0c", "canary_of_another_forge_11ab"
+	p := newProject(t)
+	p.env["NIX_CONFIG"] = "extra-access-tokens = forge.example=PAT:" + there
+	p.checkOut("1", map[string]nixplay.Fault{".#web-image": {Message: "neither " + given + " nor " + there + " is right"}})
+	e := p.action(t.Context(), "push", "1", push(), "nix-config", "access-tokens = gitlab.example=OAuth2:"+given)
+	e.demand(t, 1)
+	state, err := json.Marshal(p.hub.State())
+	check(t, err)
+	if !strings.Contains(e.log, "neither *** nor *** is right") {
+		t.Errorf("the log: %s", e.log)
+	}
+	for _, token := range []string{given, there} {
+		if strings.Contains(string(state)+e.told(), token) || !strings.Contains(e.log, "::add-mask::"+token+"\n") {
+			t.Errorf("%s is told:\n%s", token, e.log)
+		}
+	}
+}
+
+// told is what people can read of a run: not what has the runner hide something.
+func (e ended) told() string {
+	text := e.summary + e.outputs["result"]
+	for line := range strings.Lines(e.log) {
+		if !strings.HasPrefix(line, "::add-mask::") {
+			text += line
+		}
+	}
+	return text
 }

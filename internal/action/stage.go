@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/versatus/snowdrop/internal/action/publish"
 	"github.com/versatus/snowdrop/internal/connect"
@@ -258,29 +257,6 @@ func (s *stage) close(ctx context.Context, err error) error {
 	s.annotate(err)
 	s.write(ctx, err)
 	return err
-}
-
-// toldInTime waits for the reports, which have seconds left once the run is cancelled,
-// be that only now, while the end is told.
-func (s *stage) toldInTime(ctx context.Context) bool {
-	told := make(chan struct{})
-	go func() { s.telling.Wait(); close(told) }()
-	select {
-	case <-told:
-		return true
-	case <-time.After(tellTime):
-		return false
-	case <-ctx.Done():
-	}
-	if s.github != nil {
-		s.github.Hurry()
-	}
-	select {
-	case <-told:
-		return true
-	case <-time.After(tellGrace):
-		return false
-	}
 }
 
 // beyondServers is an error that no server's own end tells: of the fleet file, of

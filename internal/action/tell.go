@@ -6,11 +6,53 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/versatus/snowdrop/internal/action/workflow"
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/report/markdown"
 )
+
+// toldInTime waits for the reports, which have seconds left once the run is cancelled,
+// be that only now, while the end is told.
+func (s *stage) toldInTime(ctx context.Context) bool {
+	told := make(chan struct{})
+	go func() { s.telling.Wait(); close(told) }()
+	if s.waitFor(ctx, told) {
+		return true
+	}
+	if ctx.Err() == nil {
+		return false
+	}
+	if s.github != nil {
+		s.github.Hurry()
+	}
+	select {
+	case <-told:
+		return true
+	case <-time.After(tellGrace):
+		return false
+	}
+}
+
+// waitFor waits for the reports of a run that is not cancelled, and no longer for a GitHub
+// that answers nothing.
+func (s *stage) waitFor(ctx context.Context, told <-chan struct{}) bool {
+	const every = 2 * time.Second
+	for range tellTime / every {
+		select {
+		case <-told:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-time.After(every):
+		}
+		if s.github != nil && s.github.Silent() {
+			return false
+		}
+	}
+	return false
+}
 
 // frame is what stands around the story in the comment and in the summary.
 func (s *stage) frame() markdown.Frame {
@@ -60,7 +102,7 @@ func (s *stage) write(ctx context.Context, err error) {
 		text := s.story.Summary(s.frame())
 		if out.status != nil {
 			text = statusTable(out.status)
-			_, _ = fmt.Fprintln(s.commands, text)
+			_, _ = fmt.Fprintln(s.commands, s.redact.String(text))
 		}
 		fault = errors.Join(fault, s.outputs.Summary(s.redact.String(text)))
 	}

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 
 	gh "github.com/google/go-github/v60/github"
@@ -41,7 +42,8 @@ func converted(batch []Annotation) []*gh.CheckRunAnnotation {
 		start := max(1, a.StartLine)
 		one := &gh.CheckRunAnnotation{
 			Path: gh.String(valid(a.Path)), StartLine: gh.Int(start), EndLine: gh.Int(max(start, a.EndLine)),
-			AnnotationLevel: gh.String(a.Level), Message: gh.String(cutBytes(a.Message, annotationLimit)),
+			AnnotationLevel: gh.String(a.Level), Message: gh.String(cutBytes(cmp.Or(a.Message, a.Title, a.Path), annotationLimit)), // it must not be empty
+
 			Title: optional(cutLine(a.Title, titleLimit)), RawDetails: optional(cutBytes(a.RawDetails, annotationLimit)),
 		}
 		if *one.StartLine == *one.EndLine && a.StartColumn > 0 {

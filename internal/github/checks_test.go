@@ -292,6 +292,18 @@ func TestColumnsAreSentForASingleLineOnly(t *testing.T) {
 	}
 }
 
+func TestAnAnnotationIsNeverWithoutAMessage(t *testing.T) {
+	t.Parallel()
+	s := newServer(t).on(runs, created(checkRun(42, name, runID, 1)))
+	k := webCheck(0)
+	k.Annotations = []github.Annotation{{Path: "a.nix", StartLine: 1, Level: "failure", Title: "Nix cannot evaluate .#web"}}
+	_, err := s.client().CreateCheck(t.Context(), k)
+	check(t, err)
+	if got := dig(s.request(0).body, "output", "annotations").([]any)[0].(object)["message"]; got != "Nix cannot evaluate .#web" {
+		t.Errorf("the message is %q, and GitHub refuses an empty one", got)
+	}
+}
+
 func TestWhatIsTooLongIsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).on(runs, created(checkRun(42, name, runID, 1)))

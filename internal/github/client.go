@@ -55,6 +55,7 @@ type Client struct {
 	token       string
 	clock       Clock
 	pacer       *pacer
+	sender      *sender
 	comments    *comments
 
 	mu sync.Mutex
@@ -85,9 +86,10 @@ func New(cfg Config) (*Client, error) {
 	if transport == nil {
 		transport = http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one, unless a program replaced it
 	}
+	s := &sender{next: transport, token: token, clock: clock}
 	c := &Client{
 		owner: owner, name: name, token: token, clock: clock,
-		pacer:     newPacer(&sender{next: transport, token: token, clock: clock}, clock),
+		pacer: newPacer(s, clock), sender: s,
 		comments:  newComments(cfg.Author),
 		annotated: map[int64]int{},
 	}
@@ -103,6 +105,10 @@ func New(cfg Config) (*Client, error) {
 // Hurry has the client write from now on without the pauses that GitHub asks for,
 // and several things at once: for a process that is about to be killed.
 func (c *Client) Hurry() { c.pacer.hurryUp() }
+
+// Silent says that the server takes connections, but has not answered anything that was
+// asked for half a minute.
+func (c *Client) Silent() bool { return c.sender.silent() }
 
 func baseURL(address string) (*url.URL, error) {
 	if address == "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -13,8 +14,12 @@ const (
 	apiVersion = "2022-11-28"
 	mediaType  = "application/vnd.github+json"
 	// attemptTimeout bounds one exchange, so that a connection that went silent
-	// does not hold up everything.
-	attemptTimeout = 30 * time.Second
+	// does not hold up everything. GitHub itself gives up on a request after ten
+	// seconds.
+	// https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts
+	attemptTimeout = 15 * time.Second
+	// longSilence is how long nothing may be answered until no more is expected.
+	longSilence = 2 * attemptTimeout
 )
 
 // sender makes one exchange: it adds the headers that all requests have, reads
@@ -24,6 +29,10 @@ type sender struct {
 	next  http.RoundTripper
 	token string
 	clock Clock
+
+	mu sync.Mutex
+	// unanswered is since when nothing was answered that was asked; zero: it was.
+	unanswered time.Time
 }
 
 // RoundTrip sends a request with the token. That it goes to the API's own host is
@@ -36,15 +45,19 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 	out.Header.Set("Accept", mediaType)
 	out.Header.Set("X-GitHub-Api-Version", apiVersion)
 	out.Header.Set("Authorization", "Bearer "+s.token)
+	began := s.clock.Now()
 	resp, err := s.next.RoundTrip(out)
 	if err != nil {
+		s.note(req.Context(), began, ctx.Err() == nil)
 		return nil, err //nolint:wrapcheck // a RoundTripper in between adds nothing
 	}
 	data, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
 	if err != nil {
+		s.note(req.Context(), began, ctx.Err() == nil)
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
+	s.note(req.Context(), began, true)
 	resp.Body = io.NopCloser(bytes.NewReader(data))
 	if limit := limitOf(resp, data, s.clock.Now()); limit != nil {
 		return nil, limit
@@ -54,4 +67,25 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Header.Del("X-Ratelimit-" + name)
 	}
 	return resp, nil
+}
+
+// note takes in whether what was asked at a time was answered, be that by a failure.
+// Where the caller did not wait for it, that is not known.
+func (s *sender) note(caller context.Context, began time.Time, answered bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !answered && caller.Err() != nil:
+	case answered:
+		s.unanswered = time.Time{}
+	case s.unanswered.IsZero():
+		s.unanswered = began
+	}
+}
+
+// silent says that nothing was answered for long.
+func (s *sender) silent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.unanswered.IsZero() && s.clock.Now().Sub(s.unanswered) >= longSilence
 }

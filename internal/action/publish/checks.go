@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -51,6 +52,7 @@ type check struct {
 	tried   time.Time // the last time that it was written, or could not be
 	// ----
 	dirty     bool
+	begun     bool // something was done for the server
 	finished  *event.ServerFinished
 	concluded bool
 }
@@ -77,6 +79,7 @@ func (c *Checks) Emit(e event.Event) {
 			}
 		case event.StepStarted:
 			one.touch(e.Subject)
+			one.begun = one.begun || e.Server == one.server
 		case event.StepFinished:
 			one.touch(e.Subject)
 		case event.Phase:
@@ -162,12 +165,30 @@ func (c *Checks) write(ctx context.Context, one *check, end *Ending) (wait time.
 // send creates or updates a check run, and says whether that was done.
 func (c *Checks) send(ctx context.Context, one *check, about github.Check) bool {
 	defer func() { one.tried = time.Now() }()
-	if one.id != 0 {
-		return c.ok(c.cfg.GitHub.UpdateCheck(ctx, one.id, about))
+	err := c.put(ctx, one, about)
+	if len(about.Annotations) > 0 && refused(err) {
+		// The check must not stay open for a remark beside a line.
+		about.Annotations = nil
+		if again := c.put(ctx, one, about); again == nil {
+			c.ok(err)
+			return true
+		}
 	}
-	id, err := c.cfg.GitHub.CreateCheck(ctx, about)
-	one.id = id
 	return c.ok(err)
+}
+
+func (c *Checks) put(ctx context.Context, one *check, about github.Check) (err error) {
+	if one.id != 0 {
+		return c.cfg.GitHub.UpdateCheck(ctx, one.id, about) //nolint:wrapcheck // it says what it did
+	}
+	one.id, err = c.cfg.GitHub.CreateCheck(ctx, about)
+	return err //nolint:wrapcheck // as above
+}
+
+// refused says whether GitHub takes something in the request for invalid.
+func refused(err error) bool {
+	var answer *github.APIError
+	return errors.As(err, &answer) && answer.Status == http.StatusUnprocessableEntity
 }
 
 func (c *Checks) describe(one *check, finished *event.ServerFinished, end *Ending) github.Check {
@@ -181,15 +202,30 @@ func (c *Checks) describe(one *check, finished *event.ServerFinished, end *Endin
 		about.Conclusion = conclusion(finished.Outcome, end)
 		about.Annotations = c.cfg.Annotations(finished.Err)
 	case end != nil:
-		about.Conclusion, about.Title = broken(one.server, end)
-		if end.Err != nil && (len(end.Blamed) == 0 || end.Blamed[one.server]) {
-			about.Annotations = c.cfg.Annotations(end.Err)
-		}
+		c.breakOff(one, end, &about)
 	default:
 		return about
 	}
 	about.Status, about.CompletedAt = "completed", time.Now()
 	return about
+}
+
+// breakOff ends the check of a server whose end the run did not tell.
+func (c *Checks) breakOff(one *check, end *Ending, about *github.Check) {
+	c.mu.Lock()
+	begun := one.begun
+	c.mu.Unlock()
+	conclusion, title := broken(one.server, end)
+	about.Conclusion = conclusion
+	if begun {
+		about.Title = "not seen to its end: " + about.Title // and the page says how far it came
+		return
+	}
+	about.Title, about.Summary = title, title
+	if end.Err != nil && !end.Cancelled && (len(end.Blamed) == 0 || end.Blamed[one.server]) {
+		about.Summary = markdown.Fault(end.Err)
+		about.Annotations = c.cfg.Annotations(end.Err)
+	}
 }
 
 // conclusion is GitHub's word for how a server ended. What is not "success",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -199,7 +200,7 @@ func TestEveryCheckIsConcludedHoweverTheRunEnds(t *testing.T) {
 		end  publish.Ending
 		want []string
 	}{
-		"cancelled":                      {publish.Ending{Err: context.Canceled, Cancelled: true}, []string{"cancelled 1", "cancelled 1"}},
+		"cancelled":                      {publish.Ending{Err: context.Canceled, Cancelled: true}, []string{"cancelled 0", "cancelled 0"}},
 		"nothing can be planned":         {publish.Ending{Err: errors.New("no such bucket")}, []string{"failure 1", "failure 1"}},
 		"one server cannot be evaluated": {publish.Ending{Err: errors.New("x"), Blamed: map[string]bool{"api": true}}, []string{"cancelled 0", "failure 1"}},
 		"nobody told":                    {publish.Ending{}, []string{"skipped 0", "skipped 0"}},
@@ -215,12 +216,60 @@ func TestEveryCheckIsConcludedHoweverTheRunEnds(t *testing.T) {
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
-				if h.last.Title == "" || h.last.Summary == "" {
-					t.Errorf("GitHub wants a title and a summary: %+v", h.last)
+				if h.last.Title == "" || h.last.Summary == "" || strings.Contains(h.last.Summary, "waiting") {
+					t.Errorf("GitHub wants a title and a summary, and nothing is waited for: %+v", h.last)
+				}
+				if said := tt.end.Err; said != nil && tt.end.Blamed == nil && !tt.end.Cancelled && !strings.Contains(h.last.Summary, said.Error()) {
+					t.Errorf("the check does not say why: %q", h.last.Summary)
 				}
 			})
 		})
 	}
+}
+
+// TestAServerThatWasBegunIsNotSaidToBeUntouched: the use case was still at work when the
+// time was up.
+func TestAServerThatWasBegunIsNotSaidToBeUntouched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		story := markdown.NewStory(time.Now)
+		r, end := run(t, func(warn func(string)) publish.Reporter {
+			return publish.NewChecks(publish.ChecksConfig{GitHub: h, Story: story, HeadSHA: "head", Run: "1.1", Warn: warn}, []string{"web"})
+		})
+		for _, e := range []event.Event{
+			event.RunStarted{Verb: "deploy", Servers: []event.Planned{{Server: "web", Droplets: []string{"web-1"}}}},
+			event.StepStarted{Subject: event.Subject{Server: "web", Droplet: "web-1"}, Step: "rebuild"},
+		} {
+			story.Emit(e)
+			r.Emit(e)
+		}
+		end(publish.Ending{Err: errors.New("still at work"), Cancelled: true})
+		if c := h.last; c.Conclusion != "cancelled" || !strings.HasPrefix(c.Title, "not seen to its end: ") ||
+			!strings.Contains(c.Title, "rebuilding") || !strings.Contains(c.Summary, "web-1") {
+			t.Errorf("%s %q: %s", c.Conclusion, c.Title, c.Summary)
+		}
+	})
+}
+
+func TestACheckIsConcludedWithoutAnnotationsThatGitHubRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		h.fail = func(call int) error {
+			if call == 1 {
+				return &github.APIError{What: "update", Status: 422, Message: "Invalid request"}
+			}
+			return nil
+		}
+		r, end := run(t, checks(h, "web"))
+		r.Emit(finished("web", event.Failed, errors.New("undefined variable")))
+		warnings := end(publish.Ending{})
+		want := []string{
+			"0s create snowdrop / web in_progress", "0s update snowdrop / web completed failure 1", "0s update snowdrop / web completed failure 0",
+		}
+		if diff := cmp.Diff(want, h.took()); diff != "" || len(warnings) != 1 {
+			t.Errorf("%d warnings; -want +got:\n%s", len(warnings), diff)
+		}
+	})
 }
 
 func TestAGitHubThatDoesNotAnswerHoldsUpNobody(t *testing.T) {
