@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,8 @@ import (
 type threeRevisions struct {
 	twoRevisions
 	base *lab.Builder
+	// shallow says that the checkout does not have the base.
+	shallow bool
 
 	mu          sync.Mutex
 	evaluations int
@@ -36,6 +39,13 @@ func (n *threeRevisions) Evaluate(ctx context.Context, installables []string) ([
 	n.evaluations++
 	n.mu.Unlock()
 	return n.base.Evaluate(ctx, plain) //nolint:wrapcheck // a Nix in between
+}
+
+func (n *threeRevisions) Metadata(ctx context.Context, flake string) (nix.Metadata, error) {
+	if n.shallow && strings.Contains(flake, n.base.Revision) {
+		return nix.Metadata{}, errors.New("Cannot find Git revision '" + n.base.Revision + "'") //nolint:staticcheck // as nix says it
+	}
+	return n.twoRevisions.Metadata(ctx, flake)
 }
 
 func (n *threeRevisions) Derivations(ctx context.Context, installables []string) ([]closure.Derivation, error) {
@@ -155,14 +165,30 @@ func TestWhereTheBaseRunsThereIsOneComparison(t *testing.T) {
 // A shallow checkout does not have the base, and a new server is not in it.
 func TestABaseThatCannotBeEvaluatedIsNoError(t *testing.T) {
 	t.Parallel()
-	s := open(t, oneDroplet("stop"))
-	s.mustRun()
-	three := s.afterBase(withWorker(), withUser())
-	delete(three.base.Servers, "web")
-	planned, _ := s.previewed(deploy.Request{Base: second})
-	got := planned["web"]
-	if got.Packages == nil || got.Packages.Estimate || got.FromBase != nil || len(got.Unknown) != 1 ||
-		!strings.Contains(got.Unknown[0], "what of it is new since the base, revision 2222222, is not known: ") || !strings.Contains(got.Unknown[0], "fetch-depth: 0") {
-		t.Errorf("packages %+v, from base %+v, unknown %q", got.Packages, got.FromBase, got.Unknown)
+	for name, tc := range map[string]struct {
+		shallow     bool
+		evaluations int
+		why         string
+	}{
+		"it is not in the checkout":   {true, 0, "find revision 2222222 (actions/checkout fetches it with `fetch-depth: 0`): Cannot find Git revision"},
+		"it does not have the server": {false, 2, "evaluate revision 2222222: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, oneDroplet("stop"))
+			s.mustRun()
+			three := s.afterBase(withWorker(), withUser())
+			three.shallow = tc.shallow
+			delete(three.base.Servers, "web")
+			planned, _ := s.previewed(deploy.Request{Base: second})
+			got := planned["web"]
+			if got.Packages == nil || got.Packages.Estimate || got.FromBase != nil || len(got.Unknown) != 1 ||
+				!strings.Contains(got.Unknown[0], "what of it is new since the base, revision 2222222, is not known: "+tc.why) {
+				t.Errorf("packages %+v, from base %+v, unknown %q", got.Packages, got.FromBase, got.Unknown)
+			}
+			if three.evaluations != tc.evaluations {
+				t.Errorf("it was evaluated %d times", three.evaluations)
+			}
+		})
 	}
 }

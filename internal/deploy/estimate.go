@@ -102,21 +102,27 @@ func (c comparingRevisions) Run(ctx context.Context, tell event.Teller, p *Plan)
 func (d *Deployer) systemsAt(ctx context.Context, revision string, servers []ServerPlan) (map[string]nix.Output, map[string]error) {
 	former, faults := map[string]nix.Output{}, map[string]error{}
 	base, err := d.Fleet.AtRevision(revision)
+	if err == nil { // else a revision that is not there would be looked for once a server
+		_, err = d.Nix.Metadata(ctx, base.Flake)
+	}
 	var names, installables []string
 	for _, s := range servers {
 		switch {
 		case err != nil:
-			faults[s.Server.Name] = wrap(err, "compare with revision %s", short(revision))
+			faults[s.Server.Name] = wrap(err, "find revision %s (actions/checkout fetches it with `fetch-depth: 0`)", short(revision))
 		case s.Server.System != "":
 			names, installables = append(names, s.Server.Name), append(installables, base.Servers[s.Server.Name].System)
 		}
+	}
+	if len(names) == 0 {
+		return former, faults
 	}
 	outputs, err := d.Nix.Evaluate(ctx, installables)
 	for i, name := range names {
 		if err != nil { // one that the base does not have spoils the answer for all
 			one, fault := d.Nix.Evaluate(ctx, installables[i:i+1])
 			if fault != nil {
-				faults[name] = wrap(fault, "evaluate revision %s (actions/checkout fetches it with `fetch-depth: 0`)", short(revision))
+				faults[name] = wrap(fault, "evaluate revision %s", short(revision))
 				continue
 			}
 			former[name] = one[0]
