@@ -2,6 +2,7 @@ package connect
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -59,5 +60,25 @@ func (f Forge) client(repository string) (deploy.Proposer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the GitHub client: %w", err)
 	}
-	return client, nil
+	return briefly{client}, nil
+}
+
+// proposing bounds one pull request: a GitHub that does not answer must not hold up the
+// deploy that comes after it.
+const proposing = time.Minute
+
+type briefly struct{ deploy.Proposer }
+
+// Propose implements deploy.Proposer.
+func (b briefly) Propose(ctx context.Context, p github.Proposal) (github.Pull, github.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, proposing)
+	defer cancel()
+	return b.Proposer.Propose(ctx, p) //nolint:wrapcheck // it says what it did
+}
+
+// Withdraw implements deploy.Proposer.
+func (b briefly) Withdraw(ctx context.Context, head, base, why string) (github.Pull, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, proposing)
+	defer cancel()
+	return b.Proposer.Withdraw(ctx, head, base, why) //nolint:wrapcheck // it says what it did
 }
