@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +35,17 @@ func start(t *testing.T, cfg lab.Config) *lab.Lab {
 	if cfg.Timings == (lab.Timings{}) {
 		cfg.Timings = lab.Instant()
 	}
-	cfg.Log = func(line string) { t.Log(line) }
+	var (
+		mu   sync.Mutex
+		over bool // whoever answers a request at the end may still have something to say
+	)
+	cfg.Log = func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			t.Log(line)
+		}
+	}
 	l, err := lab.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +54,9 @@ func start(t *testing.T, cfg lab.Config) *lab.Lab {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
 	})
 	return l
 }
