@@ -98,7 +98,11 @@ func (a *app) examine(ctx context.Context, fl *fleet.Fleet) findings {
 		account, err := outside.Ocean.Account(ctx)
 		f.add("DigitalOcean", fmt.Sprintf("%s, account %s", account.Email, account.Status), err)
 		if err == nil {
-			for _, r := range outside.Ocean.Probe(ctx) {
+			scopes := outside.Ocean.Probe(ctx)
+			if fl.Preview != nil {
+				scopes = append(scopes, outside.Ocean.ProbePreviews(ctx, len(fl.Preview.SSHKeys) == 0)...)
+			}
+			for _, r := range scopes {
 				f = append(f, scopeFinding(r))
 			}
 		}

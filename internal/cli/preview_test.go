@@ -50,6 +50,20 @@ func TestAPreviewOnTheCommandLine(t *testing.T) {
 	}
 }
 
+func TestDoctorTriesWhatPreviewsNeed(t *testing.T) {
+	t.Parallel()
+	p := acme(t)
+	if text := p.want(0, "doctor"); strings.Contains(text, "droplet:create") {
+		t.Errorf("a fleet without previews creates no droplets:\n%s", text)
+	}
+	p.write("snowdrop.yaml", fleetFile+"preview: {}\n")
+	hasAll(t, p.want(0, "doctor"), "scope sizes:read", "scope ssh_key:read", "scope droplet:create", "scope droplet:delete")
+	p.write("snowdrop.yaml", fleetFile+"preview: {ssh-keys: [\"3b:16:bf:e4:8b:00:8b:b8:59:8c:a9:d3:f0:19:45:fa\"]}\n")
+	if text := p.want(0, "doctor"); strings.Contains(text, "ssh_key:read") {
+		t.Errorf("the account's keys are not asked for:\n%s", text)
+	}
+}
+
 func TestAPreviewsWrongUseIsSaid(t *testing.T) {
 	t.Parallel()
 	p := acme(t)

@@ -41,13 +41,6 @@ func (r ScopeResult) String() string {
 // change things are listed too, as not checked.
 func (c *Client) Probe(ctx context.Context) []ScopeResult {
 	one := &godo.ListOptions{PerPage: 1}
-	probe := func(scope, need string, optional bool, read func() error) ScopeResult {
-		err := read()
-		if err != nil {
-			err = fmt.Errorf("try %s: %w", scope, err)
-		}
-		return ScopeResult{Scope: scope, Checked: true, OK: err == nil, Optional: optional, For: need, Err: err}
-	}
 	results := []ScopeResult{
 		probe("account:read", "show whose token it is", true, func() error { _, _, err := c.api.Account.Get(ctx); return explain(err, "account:read") }),
 		probe("image:read", "find custom images and wait for them", false, func() error { _, _, err := c.api.Images.ListUser(ctx, one); return explain(err, "image:read") }),
@@ -71,4 +64,29 @@ func (c *Client) Probe(ctx context.Context) []ScopeResult {
 		results = append(results, ScopeResult{Scope: w[0], For: w[1]})
 	}
 	return results
+}
+
+// ProbePreviews is Probe for what previews need beside that. keys says that their
+// droplets let in the account's SSH keys, which have to be read for that.
+func (c *Client) ProbePreviews(ctx context.Context, keys bool) []ScopeResult {
+	one := &godo.ListOptions{PerPage: 1}
+	results := []ScopeResult{
+		probe("sizes:read", "choose a preview's size and say what it costs", false, func() error { _, _, err := c.api.Sizes.List(ctx, one); return explain(err, "sizes:read") }),
+	}
+	if keys {
+		results = append(results, probe("ssh_key:read", "let the account's SSH keys in to previews", false, func() error { _, _, err := c.api.Keys.List(ctx, one); return explain(err, "ssh_key:read") }))
+	}
+	return append(results,
+		ScopeResult{Scope: "droplet:create", For: "make the droplets of previews"},
+		ScopeResult{Scope: "droplet:delete", For: "delete the droplets of previews"},
+	)
+}
+
+// probe tries a scope by a harmless read.
+func probe(scope, need string, optional bool, read func() error) ScopeResult {
+	err := read()
+	if err != nil {
+		err = fmt.Errorf("try %s: %w", scope, err)
+	}
+	return ScopeResult{Scope: scope, Checked: true, OK: err == nil, Optional: optional, For: need, Err: err}
 }
