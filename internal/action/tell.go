@@ -94,7 +94,7 @@ func (s *stage) write(ctx context.Context, err error) {
 	if s.comment != nil {
 		url = s.comment.URL()
 	}
-	all, fault := outputs(newReport(s.order, out, deploy.ExitCode(ctx, err), err), out, url)
+	all, fault := outputs(newReport(s.order, out, deploy.ExitCode(ctx, err), err, s.redact.String), out, url)
 	for _, name := range OutputNames() {
 		fault = errors.Join(fault, s.outputs.Set(name, s.redact.String(all[name])))
 	}

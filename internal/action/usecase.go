@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/versatus/snowdrop/internal/deploy"
 	"github.com/versatus/snowdrop/internal/event"
@@ -100,11 +101,24 @@ type dropletReport struct {
 	State   string `json:"state"`
 }
 
-// newReport sums up a run for the steps that follow.
-func newReport(o order, out outcome, exit int, err error) report {
+// longestError is for the run's error and for each server's, in bytes: a step that is
+// given the output in a variable cannot be started where that has more than 128 KiB, and
+// GitHub drops outputs of more than 1 MiB. The log has the rest.
+const longestError = 4 << 10
+
+// newReport sums up a run for the steps that follow, without secrets in its errors.
+func newReport(o order, out outcome, exit int, err error, clean func(string) string) report {
+	brief := func(err error) string {
+		text := clean(err.Error()) // first: half of a secret is not known as one
+		if len(text) <= longestError {
+			return text
+		}
+		const left = longestError / 2
+		return strings.ToValidUTF8(text[:left], "") + "\n…\n" + strings.ToValidUTF8(text[len(text)-left:], "")
+	}
 	r := report{Command: o.command, Revision: out.revision(), Exit: exit, Servers: []serverReport{}, Status: out.status}
 	if err != nil {
-		r.Error = err.Error()
+		r.Error = brief(err)
 	}
 	if out.result == nil {
 		return r
@@ -115,7 +129,7 @@ func newReport(o order, out outcome, exit int, err error) report {
 			one.Image = &imageReport{ID: s.Image.ID, Name: s.Image.Name}
 		}
 		if s.Err != nil {
-			one.Error = s.Err.Error()
+			one.Error = brief(s.Err)
 		}
 		for _, d := range s.Droplets {
 			one.Droplets = append(one.Droplets, dropletReport{ID: d.Droplet.ID, Name: d.Droplet.Name, Outcome: string(d.Outcome), State: d.State})
