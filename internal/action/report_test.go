@@ -16,7 +16,7 @@ func TestALongErrorFitsIntoAnOutput(t *testing.T) {
 	t.Parallel()
 	const secret = "canary-0c1d77e2"
 	for shift := range len(secret) + 4 {
-		text := strings.Repeat("ö", 500) + strings.Repeat("x", longestError/2-1000-shift) + secret + strings.Repeat("y", 1<<20) + secret + strings.Repeat("z", longestError/2-shift)
+		text := strings.Repeat("ö", 500) + strings.Repeat("x", longestError/2-1000-shift) + secret + strings.Repeat("y", 1<<16) + secret + strings.Repeat("z", longestError/2-shift)
 		err := errors.New(text)
 		out := outcome{result: &deploy.Result{Servers: []deploy.ServerResult{{Server: "web", Err: err}}}}
 		all, fault := outputs(newReport(order{command: "deploy"}, out, 1, err, redact.New(secret).String), out, "")
