@@ -70,8 +70,8 @@ func (c comparing) Run(ctx context.Context, tell event.Teller, p *Plan) (*Plan, 
 	for _, one := range all {
 		one.compare()
 	}
+	wait.Wait() // before more is evaluated
 	c.estimate(ctx, tell, all)
-	wait.Wait()
 	c.fromBase(ctx, tell, p, base, all)
 	if ctx.Err() != nil {
 		return p, fmt.Errorf("compare systems: %w", context.Cause(ctx))
