@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,16 @@ func TestJSONIsOneObjectALine(t *testing.T) {
 		if !json.Valid([]byte(out)) {
 			t.Errorf("%v: not JSON: %s", args, out)
 		}
+		namedAlike(t, out)
+	}
+}
+
+// namedAlike demands that a document names all its fields in one way, whatever part of
+// snowdrop they come from.
+func namedAlike(t *testing.T, document string) {
+	t.Helper()
+	if odd := regexp.MustCompile(`"[A-Z]\w*"\s*:`).FindAllString(document, -1); len(odd) > 0 {
+		t.Errorf("%v is named as none of the others in\n%s", odd, document)
 	}
 }
 

@@ -36,6 +36,7 @@ func TestAPreviewOnTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &list); code != deploy.ExitDone || err != nil || len(list) != 1 || list[0].Pull != 7 {
 		t.Errorf("list --json: exit %d, %v: %s%s", code, err, stdout, stderr)
 	}
+	namedAlike(t, stdout)
 	if code, _, stderr = p.run("preview", "sweep", "--yes"); code != deploy.ExitDone || p.lab.State().Droplet("preview-pr-7-web") == nil {
 		t.Errorf("a sweep before its time: exit %d: %s", code, stderr)
 	}

@@ -37,21 +37,21 @@ func Is(status, want string) bool { return strings.EqualFold(strings.TrimSpace(s
 
 // Image is a custom image of the account.
 type Image struct {
-	ID     int
-	Name   string
-	Status string
+	ID     int    `json:"id"`
+	Name   string `json:"name"`
+	Status string `json:"status"`
 	// ErrorMessage is the API's own words about a failed import, trimmed.
-	ErrorMessage string
-	Description  string
-	Distribution string
-	Tags         []string
+	ErrorMessage string   `json:"errorMessage,omitempty"`
+	Description  string   `json:"description,omitempty"`
+	Distribution string   `json:"distribution,omitempty"`
+	Tags         []string `json:"tags,omitempty"`
 	// Regions are the regions it can be used in; empty until it is available.
-	Regions []string
+	Regions []string `json:"regions,omitempty"`
 	// MinDiskGB is the smallest droplet disk that it fits on; 0 while not known.
-	MinDiskGB int
+	MinDiskGB int `json:"minDiskGb,omitempty"`
 	// SizeGB is what its storage is billed by; 0 while not known.
-	SizeGB    float64
-	CreatedAt time.Time
+	SizeGB    float64   `json:"sizeGb,omitempty"`
+	CreatedAt time.Time `json:"createdAt,omitzero"`
 }
 
 // Available says whether droplets can be rebuilt from it.
@@ -78,26 +78,29 @@ func (i Image) In(region string) bool { return slices.Contains(i.Regions, region
 
 // Droplet is a droplet of the account.
 type Droplet struct {
-	ID     int
-	Name   string
-	Status string
-	Region string // slug, such as "nyc3"
-	Size   string // slug, such as "s-1vcpu-1gb"
+	ID     int    `json:"id"`
+	Name   string `json:"name"`
+	Status string `json:"status"`
+	Region string `json:"region,omitempty"` // slug, such as "nyc3"
+	Size   string `json:"size,omitempty"`   // slug, such as "s-1vcpu-1gb"
 	// Locked says that DigitalOcean refuses actions on it, such as while another
 	// one is running.
-	Locked bool
+	Locked bool `json:"locked"`
 	// IPv4 is the public address, PrivateIPv4 the one in its VPC; empty if none.
-	IPv4, PrivateIPv4 string
+	IPv4        string `json:"ipv4,omitempty"`
+	PrivateIPv4 string `json:"privateIpv4,omitempty"`
 	// IPv6 says whether IPv6 is enabled: no custom image can be put on it then.
-	IPv6   bool
-	DiskGB int
+	IPv6   bool `json:"ipv6"`
+	DiskGB int  `json:"diskGb,omitempty"`
 	// ImageID and ImageName are the image it was last (re)built from. ImageType is
 	// "base", "snapshot", "backup" or "custom"; ImageDistribution such as "Debian".
-	ImageID                                 int
-	ImageName, ImageType, ImageDistribution string
-	Tags                                    []string
-	Volumes                                 []string
-	CreatedAt                               time.Time
+	ImageID           int       `json:"imageId,omitempty"`
+	ImageName         string    `json:"imageName,omitempty"`
+	ImageType         string    `json:"imageType,omitempty"`
+	ImageDistribution string    `json:"imageDistribution,omitempty"`
+	Tags              []string  `json:"tags,omitempty"`
+	Volumes           []string  `json:"volumes,omitempty"`
+	CreatedAt         time.Time `json:"createdAt,omitzero"`
 }
 
 // Action is something that DigitalOcean does to a droplet or an image.
