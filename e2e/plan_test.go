@@ -21,6 +21,8 @@ import (
 const (
 	packagesBefore = `packages = { nginx = "1.26.3"; openssl = "3.4.1"; };`
 	packagesAfter  = `packages = { nginx = "1.28.0"; openssl = "3.4.0"; curl = "8.9.1"; };`
+	packagesOfBase = `packages = { nginx = "1.29.0"; openssl = "3.4.0"; curl = "8.9.1"; };`
+	packagesOfPull = `packages = { nginx = "1.29.0"; openssl = "3.4.0"; curl = "8.9.1"; jq = "1.7.1"; };`
 )
 
 // TestPlan plans a second release, holds what the plan names against what Nix itself
@@ -69,6 +71,22 @@ func TestPlan(t *testing.T) {
 		if want := w.toplevel(ctx, t, serverOf(name)); after[name].system != want {
 			t.Errorf("%s runs %s, planned was %s", name, after[name].system, want)
 		}
+	}
+
+	// A pull request on top of what main has and nobody has deployed.
+	base := w.project.release(ctx, t, 3, packagesBefore, packagesOfBase)
+	w.project.release(ctx, t, 4, packagesBefore, packagesOfPull)
+	run = w.snowdrop(ctx, t, "plan", "web", "--json", "--base", base)
+	run.demand(t, 0)
+	pull := plannedServers(t, run.out)["web"]
+	if pull.Packages == nil || pull.FromBase == nil || pull.FromBase.Revision != base {
+		t.Fatalf("web: %+v, %+v, %q", pull.Packages, pull.FromBase, pull.Unknown)
+	}
+	if want := nixDiff(ctx, t, after["web-1"].system, w.toplevel(ctx, t, "web")); !maps.Equal(want, versionChanges(*pull.Packages)) {
+		t.Errorf("Nix names %v, the plan %v", want, versionChanges(*pull.Packages))
+	}
+	if own := versionChanges(pull.FromBase.Packages); !maps.Equal(own, map[string]string{"jq": "∅ → 1.7.1"}) {
+		t.Errorf("of the pull request itself it names %v", own)
 	}
 
 	// A plan of a world that another deploy has changed meanwhile.
