@@ -41,6 +41,7 @@ func TestASwitchIsConfirmedOverANewConnectionAndThenKept(t *testing.T) {
 func TestAMachineThatIsNotReachedGoesBack(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
+	b.second = 10 * tick
 	b.dialer.refuse = func(n int) error {
 		if n > 1 && b.resolved("run/current-system") == newSystem {
 			return &remote.DialError{Target: "web-1", Doing: "log in as root on", Kind: remote.ErrAuth}
@@ -61,6 +62,7 @@ func TestAMachineThatIsNotReachedGoesBack(t *testing.T) {
 func TestAMachineWhoseHostKeyChangesGoesBack(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
+	b.second = 10 * tick
 	b.dialer.refuse = func(n int) error {
 		if n > 1 {
 			b.SetHostKeys(sshtest.NewKey(t))

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/versatus/snowdrop/internal/event"
 )
@@ -105,7 +104,7 @@ IFS= read -r line; echo "$line" >>"$root/password"; exec "$@"`)
 func TestWhatIsNoSystemIsNotSent(t *testing.T) {
 	t.Parallel()
 	for _, system := range []string{"", "/run/current-system", "/nix/store/", "/nix/store/a'b", "/nix/store/a b", "/nix/store/a/../b", "/nix/store/$(id)"} {
-		if _, err := (Step{Clock: clock{time.Now()}}).Run(t.Context(), event.Teller{}, In{System: system, Verb: Switch}); err == nil || !strings.Contains(err.Error(), "not a path in the Nix store") {
+		if _, err := (Step{Clock: newClock(tick)}).Run(t.Context(), event.Teller{}, In{System: system, Verb: Switch}); err == nil || !strings.Contains(err.Error(), "not a path in the Nix store") {
 			t.Errorf("%q: %v", system, err)
 		}
 	}
