@@ -86,3 +86,15 @@ func (e ended) told() string {
 	}
 	return text
 }
+
+// TestASecretThatIsAWordDoesNotSpoilTheOutputs: workflows compare `changed` with "true".
+func TestASecretThatIsAWordDoesNotSpoilTheOutputs(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.env["API_KEY"] = "true"
+	e := p.action(t.Context(), "pull_request", "1", pullRequest(1, "1", false))
+	e.demand(t, 0)
+	if e.outputs["changed"] != "true" {
+		t.Errorf("changed is %q", e.outputs["changed"])
+	}
+}

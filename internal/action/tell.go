@@ -96,7 +96,11 @@ func (s *stage) write(ctx context.Context, err error) {
 	}
 	all, fault := outputs(newReport(s.order, out, deploy.ExitCode(ctx, err), err, s.redact.String), out, url)
 	for _, name := range OutputNames() {
-		fault = errors.Join(fault, s.outputs.Set(name, s.redact.String(all[name])))
+		value := all[name]
+		if name != "changed" { // it is a word of ours, which a secret may be as well
+			value = s.redact.String(value)
+		}
+		fault = errors.Join(fault, s.outputs.Set(name, value))
 	}
 	if s.inputs.Summary {
 		text := s.story.Summary(s.frame())

@@ -297,13 +297,8 @@ func FileSecrets(f *fleet.Fleet, getenv func(string) string) []string {
 	}
 	for _, s := range f.Servers {
 		for _, file := range s.Files {
-			if file.From.File == "" {
-				continue
-			}
-			// One that cannot be read is told before anything is done.
-			content, err := remote.ReadFile(file.From.File, getenv)
-			if err == nil && len(content) <= mostSecret {
-				secrets = append(secrets, string(content))
+			if content, ok := remote.PeekFile(file.From.File, getenv, mostSecret); ok && file.From.File != "" {
+				secrets = append(secrets, content)
 			}
 		}
 	}

@@ -138,7 +138,8 @@ func TestWhatFilesHoldIsSecret(t *testing.T) {
 	f, err := fleet.Parse("snowdrop.yaml", []byte("space: {bucket: acme, region: nyc3}\nservers:\n  web:\n    files:\n"+
 		"      - {path: /a, from: {file: '"+filepath.Join(dir, "key")+"'}}\n"+
 		"      - {path: /b, from: {file: '"+filepath.Join(dir, "data")+"'}}\n"+
-		"      - {path: /c, from: {file: '"+filepath.Join(dir, "not-there")+"'}}\n"))
+		"      - {path: /c, from: {file: '"+filepath.Join(dir, "not-there")+"'}}\n"+
+		"      - {path: /d, from: {file: '"+dir+"'}}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

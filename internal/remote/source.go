@@ -27,7 +27,7 @@ func ReadSource(ctx context.Context, src fleet.Source, env func(string) string) 
 		}
 		return []byte(value), nil
 	case src.File != "":
-		return ReadFile(src.File, env)
+		return readFile(src.File, env)
 	case len(src.Command) > 0:
 		return readCommand(ctx, src.Command)
 	default:
@@ -46,9 +46,20 @@ func describe(src fleet.Source) string {
 	}
 }
 
-// ReadFile reads a secret from a file ("~/" is the home directory of env's HOME). An
-// empty one is an error. Errors hold nothing of what was read.
-func ReadFile(name string, env func(string) string) ([]byte, error) {
+// PeekFile is what a file of a secret holds, to know it wherever it is told; false where
+// it cannot be read, is none (a pipe would be empty afterwards), or has more bytes than
+// that.
+func PeekFile(name string, env func(string) string, most int64) (content string, ok bool) {
+	at := expandHome(name, env)
+	info, err := os.Stat(at)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > most {
+		return "", false
+	}
+	data, err := os.ReadFile(at) //nolint:gosec // that file is what was asked for
+	return string(data), err == nil
+}
+
+func readFile(name string, env func(string) string) ([]byte, error) {
 	data, err := os.ReadFile(expandHome(name, env)) //nolint:gosec // that file is what was asked for
 	if err != nil {
 		return nil, fmt.Errorf("read a secret: %w", err)
