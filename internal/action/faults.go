@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/versatus/snowdrop/internal/fleet"
 	"github.com/versatus/snowdrop/internal/github"
@@ -11,20 +12,23 @@ import (
 )
 
 // annotations are the places in the repository's files that an error speaks of:
-// what Nix could not evaluate, and what is wrong in the fleet file. dir is the
-// fleet file's folder, seen from the repository's root.
-func annotations(err error, dir string) []github.Annotation {
+// what Nix could not evaluate, and what is wrong in the fleet file. workspace is the
+// repository's root, dir the fleet file's folder, seen from there.
+func annotations(err error, workspace, dir string) []github.Annotation {
 	var out []github.Annotation
 	seen := map[github.Annotation]bool{}
 	walk(err, func(one error) {
 		var a github.Annotation
 		switch one := one.(type) { //nolint:errorlint // walk comes to each of them
 		case *nix.EvalError:
-			if one.File == "" || path.IsAbs(one.File) {
+			file := path.Join(dir, one.File)
+			if below, ok := strings.CutPrefix(one.File, strings.TrimSuffix(workspace, "/")+"/"); ok && workspace != "" {
+				file = below // beside the flake's folder or above it
+			} else if one.File == "" || path.IsAbs(one.File) {
 				return // it lies in nixpkgs, or nowhere
 			}
 			a = github.Annotation{
-				Path: path.Join(dir, one.File), StartLine: one.Line, StartColumn: one.Column,
+				Path: file, StartLine: one.Line, StartColumn: one.Column,
 				Title: "Nix cannot evaluate " + one.Installable, Message: one.Message,
 			}
 		case *fleet.Error:

@@ -120,6 +120,12 @@ func TestFaultsAreAnnotatedWhereTheyStand(t *testing.T) {
 				Title: "Nix cannot evaluate .#web", Message: "undefined variable 'x'",
 			}},
 		},
+		"nix, above the fleet file's folder": {
+			&nix.EvalError{Installable: ".#web", Message: "m", File: "/github/workspace/modules/base.nix", Line: 7, Column: 2},
+			[]github.Annotation{{
+				Path: "modules/base.nix", StartLine: 7, EndLine: 7, StartColumn: 2, EndColumn: 2, Level: "failure", Title: "Nix cannot evaluate .#web", Message: "m",
+			}},
+		},
 		"the fleet file": {
 			deploy.UsageError{Err: broken},
 			[]github.Annotation{{
@@ -129,7 +135,7 @@ func TestFaultsAreAnnotatedWhereTheyStand(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := annotations(tt.err, "infra")
+			got := annotations(tt.err, "/github/workspace", "infra")
 			if name == "the fleet file" {
 				if len(got) != 1 || !strings.Contains(got[0].Message, "colour") {
 					t.Fatalf("%+v", got)

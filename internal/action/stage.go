@@ -196,7 +196,7 @@ func (r *runner) runName() string {
 // annotations are the places that an error speaks of, without secrets: the errors
 // within one that was redacted are as they were.
 func (s *stage) annotations(err error) []github.Annotation {
-	all := annotations(err, s.configDir())
+	all := annotations(err, s.event.Workspace, s.configDir())
 	for i := range all {
 		all[i].Title, all[i].Message = s.redact.String(all[i].Title), s.redact.String(all[i].Message)
 	}
