@@ -156,6 +156,9 @@ func newBox(t *testing.T) *box {
 		}
 	}
 	b := &box{t: t, root: t.TempDir()}
+	if strings.ContainsAny(b.root, " \t") {
+		t.Skip("the unit of these tests is started by a script that splits words")
+	}
 	for _, dir := range []string{"run/systemd/system", "nix/var/nix/profiles", "fakes"} {
 		b.mkdir(dir)
 	}

@@ -67,7 +67,7 @@ func (d *droplet) getenv(name string) string { return d.env[name] }
 
 func (d *droplet) program(t *testing.T, bin, name, body string) {
 	t.Helper()
-	text := "#!/bin/sh\necho " + name + ` "$*" | tr '\n' ' ' | cut -c 1-60 >>` + d.calls + "\n" + body + "\n"
+	text := "#!/bin/sh\necho " + name + ` "$*" | tr '\n' ' ' | cut -c 1-60 >>'` + d.calls + "'\n" + body + "\n"
 	exectest.Write(t, filepath.Join(bin, name), text)
 }
 
