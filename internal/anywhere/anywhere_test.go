@@ -260,7 +260,7 @@ func TestACancelledRunLeavesNoProcess(t *testing.T) {
 		cancel(errors.New("enough"))
 	}()
 	start := time.Now()
-	_, err := run(t, ctx, "", "trap '' TERM\nsh -c 'trap \"\" TERM; echo $$ >"+child+".new; mv "+child+".new "+child+"; while :; do sleep 100; done'")
+	_, err := run(t, ctx, "", "trap '' TERM\nexport CHILD='"+child+"'\n"+`sh -c 'trap "" TERM; echo $$ >"$CHILD.new"; mv "$CHILD.new" "$CHILD"; while :; do sleep 100; done'`)
 	if err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Fatalf("%v", err)
 	}

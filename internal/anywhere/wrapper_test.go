@@ -109,7 +109,7 @@ func TestOurPolicyHoldsWhateverNixosAnywhereAsksFor(t *testing.T) {
 			good, `PATH=${PATH#*:} ssh -o ConnectTimeout=5 -F /dev/null ` + asked + ` root@db-1.invalid echo hello 2>&1 | grep -q "Could not resolve" && echo 'nobody'`, "nobody", false,
 		},
 		"another machine is reached as ever": {
-			impostor, `ssh -F /dev/null ` + asked + ` -i $IDENTITY -p $PORT root@127.0.0.1 echo hello 2>/dev/null`, "ran: echo hello", false,
+			impostor, `ssh -F /dev/null ` + asked + ` -i "$IDENTITY" -p $PORT root@127.0.0.1 echo hello 2>/dev/null`, "ran: echo hello", false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestOurPolicyHoldsWhateverNixosAnywhereAsksFor(t *testing.T) {
 			}
 			to := configured(t, server.Host, server.Port, tc.hostKey) // of its own: our ssh is written beside it
 			program := filepath.Join(t.TempDir(), "nixos-anywhere")
-			script := fmt.Sprintf("#!/bin/sh\nPORT=%d IDENTITY=%s\n%s || exit 7\necho '### Done! ###'\n", server.Port, filepath.Join(filepath.Dir(to.Config), "identity"), tc.script)
+			script := fmt.Sprintf("#!/bin/sh\nPORT=%d IDENTITY='%s'\n%s || exit 7\necho '### Done! ###'\n", server.Port, filepath.Join(filepath.Dir(to.Config), "identity"), tc.script)
 			exectest.Write(t, program, script)
 			var out told
 			err := anywhere.New(anywhere.Config{}).Run(t.Context(), anywhere.Job{Program: program, SSH: to}, out.progress())
