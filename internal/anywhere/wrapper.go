@@ -66,7 +66,7 @@ func wrap(ctx context.Context, s SSH) (string, error) {
 	}
 	ssh := filepath.Join(dir, "ssh")
 	programs := map[string]string{
-		ssh: fmt.Sprintf(wrapped, s.alias(), s.Host, quote(real), quote(s.Config), quote(known), quote(name)),
+		ssh: fmt.Sprintf(wrapped, s.alias(), s.Host, quote(real), quote(s.Config), quote(`"`+known+`"`), quote(name)),
 	}
 	for _, copier := range []string{"scp", "sftp"} {
 		if path, err := exec.LookPath(copier); err == nil {

@@ -32,7 +32,10 @@ func needsShell(t *testing.T) {
 // configured writes a configuration of OpenSSH as package remote does.
 func configured(t *testing.T, address string, port int, hostKey string) anywhere.SSH {
 	t.Helper()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "with blanks")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	known := filepath.Join(dir, "known_hosts")
 	text := fmt.Sprintf(`Host db-1
   HostName "%s"
