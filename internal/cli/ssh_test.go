@@ -173,7 +173,7 @@ func TestSSHLeavesNothingBehind(t *testing.T) {
 		done := make(chan int)
 		began := filepath.Join(t.TempDir(), "began")
 		go func() {
-			code, _, _ := p.runIn(ctx, "ssh", "old", "--", "touch "+began+"; sleep 60")
+			code, _, _ := p.runIn(ctx, "ssh", "old", "--", "touch '"+began+"'; sleep 60")
 			done <- code
 		}()
 		for {
