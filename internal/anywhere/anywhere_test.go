@@ -264,28 +264,12 @@ func TestACancelledRunLeavesNoProcess(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Fatalf("%v", err)
 	}
-	for i := 0; lives(t, child); i++ {
+	for i := 0; exectest.Lives(t, child); i++ {
 		if i == 5000 {
 			t.Fatalf("the process lives on after %s", time.Since(start))
 		}
 		time.Sleep(time.Millisecond)
 	}
-}
-
-// lives says whether a process runs. One that has ended and is not waited for, as in a
-// container without an init, does not.
-func lives(t *testing.T, file string) bool {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid := strings.TrimSpace(string(text))
-	if stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat")); err == nil {
-		_, state, _ := strings.Cut(string(stat), ") ")
-		return !strings.HasPrefix(state, "Z")
-	}
-	return exec.Command("sh", "-c", "kill -0 "+pid).Run() == nil
 }
 
 func TestAMissingProgramIsNamed(t *testing.T) {

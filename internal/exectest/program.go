@@ -1,4 +1,5 @@
-// Package exectest writes the programs that tests run.
+// Package exectest is for tests that start programs: it writes them, and sees whether
+// they live.
 package exectest
 
 import (

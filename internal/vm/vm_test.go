@@ -400,28 +400,12 @@ trap 'exit 0' TERM; while :; do sleep 0.05; done`)
 	check(t, err)
 	waitFor(t, helper)
 	check(t, m.Stop())
-	for i := 0; lives(t, helper); i++ {
+	for i := 0; exectest.Lives(t, helper); i++ {
 		if i == 5000 {
 			t.Fatal("the helper lives on")
 		}
 		time.Sleep(time.Millisecond)
 	}
-}
-
-// lives says whether a process runs. One that has ended and is not waited for, as in a
-// container without an init, does not.
-func lives(t *testing.T, file string) bool {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid := strings.TrimSpace(string(text))
-	if stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat")); err == nil {
-		_, state, _ := strings.Cut(string(stat), ") ")
-		return !strings.HasPrefix(state, "Z")
-	}
-	return exec.Command("sh", "-c", "kill -0 "+pid).Run() == nil
 }
 
 // waitFor waits until a script has written a file.
