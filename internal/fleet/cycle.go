@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"time"
+	_ "time/tzdata" // a cron names its time zone on machines without a database of them too
 
 	"github.com/robfig/cron/v3"
 )

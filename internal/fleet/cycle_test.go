@@ -162,9 +162,6 @@ func TestTheNextRunIsInUTCWhateverTheClockSays(t *testing.T) {
 // TestTheNextRunInATimeZoneOfItsOwn is of a cron with a zone before it.
 func TestTheNextRunInATimeZoneOfItsOwn(t *testing.T) {
 	t.Parallel()
-	if _, err := time.LoadLocation("Europe/Berlin"); err != nil {
-		t.Skip("there is no time zone database here")
-	}
 	const cron = "CRON_TZ=Europe/Berlin 30 2 * * *"
 	at := time.Date(2026, 3, 27, 12, 0, 0, 0, time.UTC)
 	var got []string
